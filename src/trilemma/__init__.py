@@ -1,0 +1,3 @@
+"""Train, run and honestly compare image generators."""
+
+__version__ = "0.1.0"

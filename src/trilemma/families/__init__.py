@@ -1,0 +1,1 @@
+"""Recipe -> Family: what is trained, with which losses, as plain values."""

@@ -1,0 +1,83 @@
+"""The values every family is made of. The train loop knows these, and nothing of GANs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from torch import Generator, Tensor
+from torch.nn import ModuleDict
+
+from trilemma.recipe.recipe import OptimizerRecipe
+
+Count = TypeVar("Count")
+Fraction = TypeVar("Fraction")
+
+
+class Batch(NamedTuple):
+    """Images of the data set, as a phase sees them."""
+
+    images: Tensor  # float32 [N, C, H, W] in [-1, 1]
+    labels: Tensor | None = None  # int64 [N], or float32 [N, A] attributes
+    low: Tensor | None = None  # float32 [N, C, h, w]: the small side of a super-resolution pair
+
+
+class At(NamedTuple, Generic[Count, Fraction]):
+    """The clock: real images seen, and which part of the training that is."""
+
+    images_seen: Count
+    fraction: Fraction  # of images_total, in [0, 1]
+
+
+Clock = At[int, float]  # Python numbers: schedules, repeats, after
+TensorClock = At[Tensor, Tensor]  # 0-d tensors: inside `loss`, where a CUDA graph would freeze numbers
+
+Noise = Mapping[str, Tensor]
+Losses = tuple[Tensor, Mapping[str, Tensor]]
+Draw = Callable[[int, Generator], Tensor]
+
+
+def every_round(at: Clock) -> int:
+    """Run a phase once a round."""
+    return 1
+
+
+def nothing(at: Clock, scalars: Mapping[str, Tensor]) -> None:
+    """Do nothing after the optimizer's step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One optimizer step of one network: which noise it draws and which loss it lowers."""
+
+    name: str
+    trains: str  # a key of Family.nets and of Family.optimizers
+    loss: Callable[[Batch, Noise, TensorClock], Losses]  # losses [N]; scalars: each [N]
+    noise: Mapping[str, Draw] = field(default_factory=dict)  # name -> (n, rng) -> [n, ...] float32
+    repeats: Callable[[Clock], int] = every_round  # 0: the phase rests this round
+    after: Callable[[Clock, Mapping[str, Tensor]], None] = nothing  # scalars: means, on the device
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawOptions:
+    """How images are drawn; a family ignores what does not concern it."""
+
+    sampler: str = ""  # "": the recipe's own
+    steps: int = 0  # network evaluations are counted by Drawn.evaluations; 0: the recipe's own
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """What is trained: networks, optimizers, phases, and how images are drawn.
+
+    draw(nets, rngs, labels_or_low, options) -> images [N, C, H, W]; one generator an image, so that
+    image i depends on its own seed alone.
+    """
+
+    nets: ModuleDict  # nets["generator"] makes the images in every family
+    optimizers: Mapping[str, OptimizerRecipe]  # one for each trained network, shared by its phases
+    phases: Sequence[Phase]
+    averaged: tuple[str, ...]  # networks of which a moving average is kept
+    splits: bool  # may a batch be computed in parts? Not with statistics over the batch
+    draw: Callable[[ModuleDict, Sequence[Generator], Tensor | None, DrawOptions], Tensor]
+    evaluations: Callable[[DrawOptions], int]  # network evaluations that one image takes
+    frozen: ModuleDict = field(default_factory=ModuleDict)  # never trained, averaged or saved

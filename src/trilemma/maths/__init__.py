@@ -1,0 +1,1 @@
+"""Pure functions of tensors and floats; every formula of the project stands here."""

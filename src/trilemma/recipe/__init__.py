@@ -1,0 +1,1 @@
+"""What a training is: frozen dataclasses without torch, and the files they come from."""

@@ -1,0 +1,139 @@
+"""The recipe: everything that decides what a training does. Frozen, nested, typed, torch-free.
+
+The comment beside a field is its `--help`; it says the unit, or what 0 means.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trilemma.recipe.networks import DCGANCritic, DCGANGenerator, UNet
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRecipe:
+    """Which images."""
+
+    source: str = "folder"  # a data set's name, or folder: whatever lies at root
+    root: str = ""  # folder, zip, .npz, .npy or shards; for a named set where its files lie; empty: the cache
+    size: str = "64x64"  # width x height, pixels; one number means a square
+    channels: int = 3  # 1 grey, 3 colour
+    classes: tuple[str, ...] = ()  # keep only these; empty: all
+    held_out: float = 0.1  # share kept for scores where the set brings no split of its own
+    on_error: Literal["skip", "stop"] = "skip"  # what to do about a file that cannot be read
+    flip: bool = False  # mirror every other image left to right
+    memory: float = 16.0  # gigabytes of pixels; a larger set is streamed
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerRecipe:
+    """Adam (Kingma and Ba 2015) and the course of its learning rate."""
+
+    lr: float = 2e-4  # learning rate
+    beta1: float = 0.9  # decay of the mean of the gradient, per step
+    beta2: float = 0.999  # decay of the mean of its square, per step
+    eps: float = 1e-8  # added to the root of the mean square
+    weight_decay: float = 0.0  # decoupled (AdamW), per step and learning rate
+    clip: float = 0.0  # largest norm of the gradient; 0: no limit
+    warmup: int = 0  # images over which the learning rate rises from 0
+    schedule: Literal["constant", "linear", "cosine"] = "constant"  # from lr to lr_end
+    lr_end: float = 0.0  # learning rate at the end; unused when constant
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialRecipe:
+    """A generator and a critic."""
+
+    kind: Literal["adversarial"] = "adversarial"
+    loss: str = "bce"  # bce, relativistic
+    label_real: float = 1.0  # target for real images under bce; 0.9: one-sided label smoothing
+    instance_noise: float = 0.0  # std, image units, added to what the critic sees
+    instance_noise_images: int = 0  # images until that noise is gone; 0: at the end
+    r1: float = 0.0  # weight gamma of the R1 penalty (slope at real images); 0: off
+    r2: float = 0.0  # weight gamma of the R2 penalty (slope at fake images); 0: off
+    penalty_end: float = 1.0  # factor on both weights at the end; falls on a cosine
+    critic_updates: int = 1  # per generator update
+    generator: DCGANGenerator = field(default_factory=DCGANGenerator)
+    critic: DCGANCritic = field(default_factory=DCGANCritic)
+    generator_optimizer: OptimizerRecipe = field(default_factory=lambda: OptimizerRecipe(beta1=0.5))
+    critic_optimizer: OptimizerRecipe = field(default_factory=lambda: OptimizerRecipe(beta1=0.5))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffusionRecipe:
+    """A network that removes noise, and how much noise there is."""
+
+    kind: Literal["diffusion"] = "diffusion"
+    process: Literal["ddpm", "edm"] = "ddpm"  # ddpm: timesteps; edm: a continuous noise level
+    schedule: str = "linear"  # linear, cosine; of the ddpm process
+    timesteps: int = 1000  # of the ddpm process
+    prediction: str = "eps"  # eps, x0, v; of the ddpm process
+    sigma_data: float = 0.5  # std of the images, of the edm process
+    sigma_mean: float = -1.2  # mean of ln(sigma) in training, of the edm process
+    sigma_std: float = 1.2  # std of ln(sigma) in training, of the edm process
+    sigma_min: float = 0.002  # smallest noise when sampling, image units, of the edm process
+    sigma_max: float = 80.0  # largest noise when sampling, image units, of the edm process
+    sampler: str = "ddim"  # ancestral, ddim, dpm++2m, heun
+    steps: int = 50  # of the sampler
+    generator: UNet = field(default_factory=UNet)
+    optimizer: OptimizerRecipe = field(default_factory=lambda: OptimizerRecipe(clip=1.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRecipe:
+    """How long, how large, and what is kept."""
+
+    batch_size: int = 128  # images per step, over all processes
+    epochs: float = 100.0  # passes over the data; 0: see images
+    images: int = 0  # images to see, in place of epochs; 0: see epochs
+    minutes: float = 0.0  # of training; the images that fit are measured at the start; 0: no limit
+    ema_images: int = 88_700  # half-life of the averaged weights, images; 0: no averaging
+    ema_ramp: float = 0.05  # the half-life is at most this share of the images seen
+    early_stop: bool = False  # stop when the watched score no longer improves
+    patience: int = 10  # scorings without improvement before stopping
+    plateau: float = 1.0  # factor on the learning rate after plateau_patience scorings; 1: off
+    plateau_patience: int = 5  # scorings without improvement before the rate falls
+    checkpoint_images: int = 0  # images between checkpoints; 0: as scores; at least one a minute
+    keep: int = 2  # checkpoints kept beside the best
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchRecipe:
+    """Scores during training: cheap, on a split of their own."""
+
+    every: int = 0  # images between scores; 0: twenty over the training
+    metric: str = "fd"  # fd, kid; lower is better
+    extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels
+    n: int = 1000  # images drawn for a score, at most 1000
+    best: Literal["score", "generator_loss"] = "score"  # which checkpoint is kept as best
+    sampler: str = ""  # empty: the recipe's own
+    steps: int = 0  # of that sampler; 0: the recipe's own, at most 20
+    grid: int = 64  # images in the grid of fixed seeds
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedRecipe:
+    """Where and how it is computed; not part of the digest but for the precision."""
+
+    device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
+    precision: Literal["auto", "reference", "float32", "bf16"] = "auto"  # auto: measured
+    threads: int = 0  # CPU threads; 0: as many as cores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A training, whole."""
+
+    schema: int = 1  # of this file
+    preset: str = ""  # where it came from
+    seed: int = 0  # of initialisation, data order and noise
+    data: DataRecipe = field(default_factory=DataRecipe)
+    family: AdversarialRecipe | DiffusionRecipe = field(default_factory=AdversarialRecipe)
+    train: TrainRecipe = field(default_factory=TrainRecipe)
+    watch: WatchRecipe = field(default_factory=WatchRecipe)
+    speed: SpeedRecipe = field(default_factory=SpeedRecipe)
+
+
+def parse_size(size: str) -> tuple[int, int]:
+    """Give (height, width) in pixels of "96x64" (width x height) or "64"; ValueError if neither."""
+    width, _, height = size.lower().partition("x")
+    return int(height or width), int(width)

@@ -1,0 +1,91 @@
+"""What a report shows, as plain values: filled by `comparison`, drawn by the rest of this folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from trilemma.scores import Scores
+
+Pixels = np.ndarray  # uint8 [N, H, W, C]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One logged quantity over the training."""
+
+    images_seen: tuple[int, ...]
+    seconds: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nearest:
+    """Ten samples and the training images nearest to them, in feature space."""
+
+    samples: Pixels
+    neighbours: Pixels
+    distances: tuple[float, ...]
+    share_closer: float  # share of samples nearer to a training image than 99 % of held-out images are
+    held_out_median: float  # distance of held-out images to their nearest training image
+    sample_median: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunView:
+    """One run, bundle, or group of runs that differ only in their seed."""
+
+    name: str
+    kind: str  # adversarial, diffusion, images
+    members: tuple[str, ...]  # names of the runs of a group; the run itself if alone
+    seeds: tuple[int, ...]
+    recipe: Mapping[str, object]  # as in recipe.toml
+    machine: Mapping[str, object]  # as in machine.json
+    parameters: int  # of the generator
+    evaluations: int  # network evaluations an image
+    images_seen: int
+    training_seconds: float
+    training_images_per_second: float
+    losses: Mapping[str, Curve]
+    scalars: Mapping[str, Curve]
+    watched: Mapping[str, Curve]  # scores during training, such as FD[domain]
+    samples: Pixels  # from the same seeds in every run
+    gif: bytes = b""  # progress.gif, or empty
+    nearest: Nearest | None = None
+    licences: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what a reader must know: ended early, another precision, ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Two runs under one metric: distinguishable, or not."""
+
+    first: str
+    second: str
+    metric: str
+    column: str
+    difference: float  # first - second
+    low: float  # 95 % interval
+    high: float
+
+    @property
+    def distinguishable(self) -> bool:
+        """Does the interval leave out zero?"""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """A whole report."""
+
+    title: str
+    runs: tuple[RunView, ...]
+    scores: Scores  # one Score a run or group, metric and column
+    differences: tuple[Difference, ...]
+    reference: str  # name of the real images
+    real: Pixels  # a grid of them
+    machine: Mapping[str, object]
+    created: str  # ISO date
+    command: str = ""  # what makes this report again
+    extractor_accuracy: float = float("nan")  # held-out accuracy of the domain classifier
+    notes: tuple[str, ...] = field(default=())

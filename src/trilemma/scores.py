@@ -1,0 +1,55 @@
+"""Scores as values: a number, its error, and the column that says what it may be compared with."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """All that must be equal before two numbers may stand side by side."""
+
+    extractor: str  # domain, lite0, inception, dinov2, pixels, or a path
+    weights_sha256: str  # of the extractor; "" for pixels
+    resize: str  # the one rule by which every image of the column got its size
+    reference: str  # name of the real images, such as digits:test
+    fingerprint: str  # of those real images
+    split: str  # train, test, watch
+    n_real: int
+    n_fake: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One measured value. nan where a value cannot be had (an error at small n)."""
+
+    run: str  # name of the run, bundle, folder or source that was scored
+    metric: str  # fd, kid, is, precision, recall, density, coverage, ms_per_image, ...
+    value: float
+    error: float  # standard error
+    n: int  # images
+    column: str  # a key of Scores.columns
+    floor: float  # the same value for real images against the same reference; nan: none
+    biased: bool = False  # n is too small for this many features
+    sampler: str = ""  # such as ddim-50
+    checkpoint: str = ""  # images seen, or best
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """How a labelled source's classes are met by one run."""
+
+    run: str
+    classes: tuple[str, ...]
+    real: tuple[float, ...]  # share of each class in the reference
+    fake: tuple[float, ...]  # share among the generated images
+    low: tuple[float, ...]  # 95 % Wilson interval of the generated share
+    high: tuple[float, ...]
+    missing: tuple[str, ...]  # classes whose interval lies below a tenth of the real share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Scores with their columns, as scores.json holds them."""
+
+    columns: dict[str, Column] = field(default_factory=dict)
+    scores: tuple[Score, ...] = ()
+    shares: tuple[Shares, ...] = ()
