@@ -4,14 +4,15 @@ TrilemmaError               2   the user's input
 ├── RecipeError             2   a field, a preset, a settings file
 ├── DataError               2   images, folders, archives, data sets
 ├── RunError                2   a run folder, a checkpoint, a bundle
-└── MachineError            3   the environment
-    ├── NoSpaceError        3   the disk is full or cannot be written
-    ├── OfflineError        3   something has to be downloaded and cannot be
-    ├── MissingExtraError   3   an optional package is not installed
-    └── MemoryTooSmallError 3   the largest batch that fits is named
-DivergedError               4   training gave non-finite losses more often than allowed
+├── MachineError            3   the environment
+│   ├── NoSpaceError        3   the disk is full or cannot be written
+│   ├── OfflineError        3   something has to be downloaded and cannot be
+│   ├── MissingExtraError   3   an optional package is not installed
+│   └── MemoryTooSmallError 3   the largest batch that fits is named
+├── DivergedError           4   training gave non-finite losses more often than allowed
+└── StoppedError     130, 143   Ctrl-C, SIGTERM; what was trained is saved
 
-0 is success, 1 a mistake of ours, 130 Ctrl-C, 143 SIGTERM.
+0 is success, 1 a mistake of ours.
 """
 
 
@@ -59,3 +60,11 @@ class DivergedError(TrilemmaError):
     """Training gave non-finite losses more often than it may."""
 
     status = 4
+
+
+class StoppedError(TrilemmaError):
+    """Ctrl-C or SIGTERM came; the training is saved and goes on with the same command."""
+
+    def __init__(self, message: str, *, signal: int) -> None:
+        super().__init__(message)
+        self.status = 128 + signal

@@ -7,18 +7,24 @@ from typing import Generic, NamedTuple, TypeVar
 from torch import Generator, Tensor
 from torch.nn import ModuleDict
 
+from trilemma.data.batches import Batch
 from trilemma.recipe.recipe import OptimizerRecipe
+
+__all__ = [
+    "At",
+    "Batch",
+    "Clock",
+    "Draw",
+    "DrawOptions",
+    "Family",
+    "Losses",
+    "Noise",
+    "Phase",
+    "TensorClock",
+]
 
 Count = TypeVar("Count")
 Fraction = TypeVar("Fraction")
-
-
-class Batch(NamedTuple):
-    """Images of the data set, as a phase sees them."""
-
-    images: Tensor  # float32 [N, C, H, W] in [-1, 1]
-    labels: Tensor | None = None  # int64 [N], or float32 [N, A] attributes
-    low: Tensor | None = None  # float32 [N, C, h, w]: the small side of a super-resolution pair
 
 
 class At(NamedTuple, Generic[Count, Fraction]):
@@ -29,7 +35,9 @@ class At(NamedTuple, Generic[Count, Fraction]):
 
 
 Clock = At[int, float]  # Python numbers: schedules, repeats, after
-TensorClock = At[Tensor, Tensor]  # 0-d tensors: inside `loss`, where a CUDA graph would freeze numbers
+TensorClock = At[
+    Tensor, Tensor
+]  # 0-d tensors: inside `loss`, where a CUDA graph would freeze numbers
 
 Noise = Mapping[str, Tensor]
 Losses = tuple[Tensor, Mapping[str, Tensor]]

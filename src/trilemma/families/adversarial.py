@@ -1,0 +1,163 @@
+"""A generator against a critic: networks x a loss x penalties -> Family."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+
+from trilemma.families.family import (
+    Batch,
+    Draw,
+
+    Family,
+    Losses,
+    Noise,
+    Phase,
+    TensorClock,
+)
+from trilemma.maths.gan_losses import GAN_LOSSES, GanLoss, label_smoothing
+from trilemma.maths.penalties import slope_squared
+from trilemma.maths.rates import cosine_fade
+from trilemma.nets.dcgan import DCGANCritic, DCGANGenerator
+from trilemma.recipe.recipe import AdversarialRecipe, Recipe, parse_size
+
+GENERATORS: Mapping[str, Callable[..., nn.Module]] = {"dcgan": DCGANGenerator}
+CRITICS: Mapping[str, Callable[..., nn.Module]] = {"dcgan": DCGANCritic}
+
+
+def build(recipe: Recipe) -> Family:
+    """Make the networks, drawn from the recipe's seed, and the two phases that train them."""
+    family = recipe.family
+    assert isinstance(family, AdversarialRecipe), "the recipe's family is another one"
+    size, channels = parse_size(recipe.data.size), recipe.data.channels
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        generator = make(GENERATORS, family.generator, size=size, channels=channels)
+        critic = make(CRITICS, family.critic, size=size, channels=channels)
+    latent = family.generator.latent
+    duel = Duel(generator, critic, GAN_LOSSES[family.loss], family)
+    noise: dict[str, Draw] = {"latents": latents(latent)}
+    if family.instance_noise:
+        shape = (channels, *size)
+        noise |= {"on_real": gaussian(shape), "on_fake": gaussian(shape)}
+    return Family(
+        nets=nn.ModuleDict({"generator": generator, "critic": critic}),
+        optimizers={
+            "generator": family.generator_optimizer,
+            "critic": family.critic_optimizer,
+        },
+        phases=(
+            Phase(
+                name="critic",
+                trains="critic",
+                noise=noise,
+                loss=duel.critic_loss,
+                repeats=lambda at: family.critic_updates,
+            ),
+            Phase(name="generator", trains="generator", noise=noise, loss=duel.generator_loss),
+        ),
+        averaged=("generator",),
+        splits=not (
+            has_batch_statistics(generator)
+            or family.critic.batchnorm
+            or family.critic.spectral_norm
+        ),
+        draw=lambda nets, rngs, labels, options: draw(nets, rngs, latent=latent),
+        evaluations=lambda options: 1,
+    )
+
+
+@dataclass(frozen=True)
+class Duel:
+    """The two losses; they share networks and settings, and nothing else."""
+
+    generator: nn.Module
+    critic: nn.Module
+    loss: GanLoss
+    recipe: AdversarialRecipe
+
+    def critic_loss(self, batch: Batch, noise: Noise, at: TensorClock) -> Losses:
+        """Tell real from fake; penalise the slope where the recipe says so."""
+        recipe = self.recipe
+        with torch.no_grad():
+            fakes = self.generator(noise["latents"])
+        images = self.blurred(batch.images, noise, "on_real", at).requires_grad_(recipe.r1 > 0)
+        fakes = self.blurred(fakes, noise, "on_fake", at).detach().requires_grad_(recipe.r2 > 0)
+        real, fake = self.scores(images, fakes)
+        losses = self.loss.critic(real=real, fake=fake)
+        if recipe.label_real != 1:
+            losses = losses + label_smoothing(real, target=recipe.label_real)
+        scalars = {"d_real": real.detach().sigmoid(), "d_fake": fake.detach().sigmoid()}
+        fade = cosine_fade(at.fraction, end=recipe.penalty_end)
+        for name, weight, scored, where in (
+            ("slope_real", recipe.r1, real, images),
+            ("slope_fake", recipe.r2, fake, fakes),
+        ):
+            if weight:
+                squared = slope_squared(scored, where)
+                losses = losses + 0.5 * weight * fade * squared
+                scalars[name] = squared.detach().sqrt()
+        return losses, scalars
+
+    def generator_loss(self, batch: Batch, noise: Noise, at: TensorClock) -> Losses:
+        """Have fakes taken for real."""
+        fakes = self.blurred(self.generator(noise["latents"]), noise, "on_fake", at)
+        fake = self.critic(fakes).float()
+        real = torch.zeros_like(fake)
+        if self.loss.paired:
+            with torch.no_grad():
+                real = self.critic(self.blurred(batch.images, noise, "on_real", at)).float()
+        losses = self.loss.generator(real=real, fake=fake)
+        return losses, {"d_fake_after": fake.detach().sigmoid()}
+
+    def scores(self, images: Tensor, fakes: Tensor) -> tuple[Tensor, Tensor]:
+        """Score both: apart under BatchNorm (the split batch), together where that is the same."""
+        if self.recipe.critic.batchnorm or self.recipe.critic.spectral_norm:
+            return self.critic(images).float(), self.critic(fakes).float()
+        real, fake = self.critic(torch.cat([images, fakes])).float().chunk(2)
+        return real, fake
+
+    def blurred(self, images: Tensor, noise: Noise, name: str, at: TensorClock) -> Tensor:
+        """Add instance noise, which fades (Sonderby et al. 2017, arXiv:1610.04490)."""
+        recipe = self.recipe
+        if name not in noise:
+            return images
+        until = recipe.instance_noise_images
+        gone = at.images_seen / until if until else at.fraction
+        return images + recipe.instance_noise * (1 - gone).clamp(min=0) * noise[name]
+
+
+def make(
+    table: Mapping[str, Callable[..., nn.Module]],
+    net: object,
+    *,
+    size: tuple[int, int],
+    channels: int,
+) -> nn.Module:
+    """Build the network that a recipe's dataclass describes; its fields are the arguments."""
+    fields = asdict(net)  # type: ignore[call-overload]
+    return table[fields.pop("name")](size=size, channels=channels, **fields)
+
+
+def has_batch_statistics(net: nn.Module) -> bool:
+    """Does an image's output depend on its batch mates?"""
+    return any(isinstance(layer, nn.BatchNorm2d) for layer in net.modules())
+
+
+def latents(latent: int) -> Draw:
+    """Draw z from a standard normal: (n, rng) -> [n, latent]."""
+    return lambda n, rng: torch.randn(n, latent, generator=rng, device=rng.device)
+
+
+def gaussian(shape: tuple[int, ...]) -> Draw:
+    """Draw standard normal noise: (n, rng) -> [n, *shape]."""
+    return lambda n, rng: torch.randn(n, *shape, generator=rng, device=rng.device)
+
+
+def draw(nets: nn.ModuleDict, rngs: Sequence[Generator], *, latent: int) -> Tensor:
+    """Draw one image for each generator of random numbers, which draws its z."""
+    z = torch.stack([torch.randn(latent, generator=rng, device=rng.device) for rng in rngs])
+    weights = next(nets["generator"].parameters())
+    images: Tensor = nets["generator"](z.to(weights.device))
+    return images.float()

@@ -1,0 +1,131 @@
+"""The deep convolutional pair (Radford et al. 2015, arXiv:1511.06434)."""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm as divide_by_largest_singular_value
+
+BASE_MIN, BASE_MAX = 4, 15  # pixels of the smallest map's shorter side
+
+
+def halvings(height: int, width: int) -> int:
+    """How often both sides can be halved before the shorter one would fall under 4 pixels."""
+    count = 0
+    while height % 2 == 0 and width % 2 == 0 and min(height, width) // 2 >= BASE_MIN:
+        height, width, count = height // 2, width // 2, count + 1
+    return count
+
+
+def fits(height: int, width: int) -> bool:
+    """Are the sides k x 2^m with k small enough for the first layer (28, 32, 64, 96, 128, ...)?"""
+    times = halvings(height, width)
+    return (
+        times > 0
+        and max(height, width) >> times <= 2 * BASE_MAX
+        and (BASE_MIN <= min(height, width) >> times <= BASE_MAX)
+    )
+
+
+class DCGANGenerator(nn.Module):
+    """Latent [N, latent] -> images [N, channels, height, width] in [-1, 1]."""
+
+    def __init__(
+        self,
+        *,
+        size: tuple[int, int],
+        channels: int,
+        latent: int,
+        width: int,
+        width_max: int,
+        batchnorm: bool,
+    ) -> None:
+        """size: (height, width). width: channels before the last layer, doubled a halving."""
+        super().__init__()
+        times = halvings(*size)
+        widths = [min(width_max, width << level) for level in reversed(range(times))]
+        first = (size[0] >> times, size[1] >> times)
+        layers: list[nn.Module] = [
+            nn.ConvTranspose2d(latent, widths[0], first, bias=not batchnorm),
+            *([nn.BatchNorm2d(widths[0])] if batchnorm else []),
+            nn.ReLU(),
+        ]
+        for before, after in pairwise(widths):
+            layers += [
+                nn.ConvTranspose2d(before, after, 4, 2, 1, bias=not batchnorm),
+                *([nn.BatchNorm2d(after)] if batchnorm else []),
+                nn.ReLU(),
+            ]
+        layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+        initialise(self, small=batchnorm)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Turn latent vectors [N, latent] into images."""
+        images: Tensor = self.layers(z[:, :, None, None])
+        return images
+
+
+class DCGANCritic(nn.Module):
+    """Images [N, channels, height, width] -> scores [N], unbounded."""
+
+    def __init__(
+        self,
+        *,
+        size: tuple[int, int],
+        channels: int,
+        width: int,
+        width_max: int,
+        batchnorm: bool,
+        spectral_norm: bool,
+    ) -> None:
+        """size: (height, width). width: channels after the first layer, doubled a halving."""
+        super().__init__()
+        times = halvings(*size)
+        widths = [min(width_max, width << level) for level in range(times)]
+        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
+        for before, after in pairwise(widths):
+            layers += [
+                nn.Conv2d(before, after, 4, 2, 1, bias=not batchnorm),
+                *([nn.BatchNorm2d(after)] if batchnorm else []),
+                nn.LeakyReLU(0.2),
+            ]
+        layers += [nn.Conv2d(widths[-1], 1, (size[0] >> times, size[1] >> times)), nn.Flatten(0)]
+        self.layers = nn.Sequential(*layers)
+        initialise(self, small=batchnorm)
+        if spectral_norm:
+            for layer in self.layers:
+                if isinstance(layer, nn.Conv2d):
+                    divide_by_largest_singular_value(layer)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images."""
+        scores: Tensor = self.layers(images)
+        return scores
+
+
+def initialise(net: nn.Module, *, small: bool) -> None:
+    """Draw the weights: N(0, 0.02) as the paper says where BatchNorm rescales, else He's.
+
+    Without BatchNorm a std of 0.02 makes every layer shrink its input about tenfold.
+    """
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, 1.0, 0.02)
+            nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            if small:
+                nn.init.normal_(layer.weight, 0.0, 0.02)
+            else:
+                spread(layer)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def spread(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
+    """Give the weights a std of sqrt(2 / inputs per output), so that maps keep their size."""
+    taps = layer.kernel_size[0] * layer.kernel_size[1]
+    if isinstance(layer, nn.ConvTranspose2d):
+        taps = max(1, taps // (layer.stride[0] * layer.stride[1]))  # taps that meet one output
+        if layer.stride[0] == 1:
+            taps = 1  # the first layer: each output pixel sees the latent once
+    nn.init.normal_(layer.weight, 0.0, (2.0 / (layer.in_channels * taps)) ** 0.5)

@@ -1,0 +1,173 @@
+"""A run's folder: the names of its files, its log, its lock. Every file is moved into place whole.
+
+recipe.toml  machine.json  log.jsonl  log.csv  train.log  scores.json  skipped.csv
+samples/IMAGES_SEEN.png  progress.gif  best/average.safetensors
+checkpoints/IMAGES_SEEN/{nets,average,optimizer}.safetensors + state.json
+"""
+
+import contextlib
+import csv
+import errno
+import io
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from trilemma.errors import NoSpaceError, RunError
+
+Event = Mapping[str, Any]  # one line of log.jsonl
+
+
+class RunFolder:
+    """Paths of a run and the few writes that belong to no other module."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.name
+
+    def file(self, name: str) -> Path:
+        """Give the path of one of the run's files; its folder is made."""
+        path = self.path / name
+        with no_space():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def exists(self) -> bool:
+        """Has a training begun here?"""
+        return (self.path / "recipe.toml").is_file()
+
+    def finished(self) -> bool:
+        """Did the training reach its end?"""
+        return any(event["event"] == "end" for event in self.log()[-1:])
+
+    def log(self) -> list[dict[str, Any]]:
+        """Read log.jsonl; a line that a crash cut off is left out."""
+        events = []
+        with contextlib.suppress(FileNotFoundError):
+            for line in (self.path / "log.jsonl").read_text(encoding="utf-8").splitlines():
+                with contextlib.suppress(json.JSONDecodeError):
+                    events.append(json.loads(line))
+        return events
+
+    def append(self, event: Event) -> None:
+        """Add a line to log.jsonl."""
+        line = json.dumps(finite({"v": 1, **event}), allow_nan=False)
+        with no_space(), self.file("log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def say(self, line: str) -> None:
+        """Add a line to train.log."""
+        with no_space(), self.file("train.log").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def cut(self, images_seen: int) -> None:
+        """Drop what was logged after a checkpoint: the training repeats it."""
+        kept = [event for event in self.log() if event["images_seen"] <= images_seen]
+        lines = "".join(json.dumps(event) + "\n" for event in kept)
+        write_text(self.file("log.jsonl"), lines)
+
+    def write_csv(self) -> None:
+        """Write log.csv: the steps and scores of log.jsonl, one row each."""
+        rows = [
+            {
+                "event": event["event"],
+                "images_seen": event["images_seen"],
+                "seconds": event["seconds"],
+                **event.get("losses", {}),
+                **event.get("scalars", {}),
+            }
+            for event in self.log()
+            if event["event"] in ("step", "score")
+        ]
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self.file("log.csv"), text.getvalue())
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep a second process from training here; the lock ends with this process."""
+        with no_space(), self.file("lock").open("a+b") as file:
+            if not lock(file.fileno()):
+                raise RunError(
+                    f"{self.path}: another process trains here; wait for it, or give --out DIR"
+                )
+            yield
+
+
+def lock(descriptor: int) -> bool:
+    """Take the lock of an open file; False where another process holds it."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        # A file system without locks (some network shares) is no reason not to train.
+        return error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+    return True
+
+
+@contextlib.contextmanager
+def no_space() -> Iterator[None]:
+    """Turn a full or read-only disk into one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        what = "the disk is full" if full else "cannot be written"
+        raise NoSpaceError(
+            f"{error.filename or 'the run folder'}: {what}; the last checkpoint is whole; "
+            f"{'free some space' if full else 'give another --out DIR'} and run the same command"
+        ) from error
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file beside its name and move it into place."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with no_space():
+        try:
+            with beside.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file beside its name and move it into place."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON that other programs read: what is not finite becomes null."""
+    write_text(path, json.dumps(finite(content), indent=1, allow_nan=False) + "\n")
+
+
+def finite(content: object) -> object:
+    """Replace numbers that JSON has no word for."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {str(key): finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [finite(value) for value in content]
+    return content

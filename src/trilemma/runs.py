@@ -1,0 +1,109 @@
+"""From what a user calls a run to the files behind it: run folders, bundles, checkpoints."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+
+from trilemma.checkpoint import averaged_weights, facts_of
+from trilemma.errors import RunError
+from trilemma.places import runs_folder
+from trilemma.recipe.files import read
+from trilemma.recipe.recipe import Recipe
+from trilemma.runfolder import RunFolder
+
+WEIGHTS = "generator.safetensors"  # what makes a folder a bundle
+SHIPPED = "bundles"  # folder of the package
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A generator on disk: its recipe and its averaged weights."""
+
+    name: str  # of the run or bundle
+    place: Path
+    recipe: Recipe
+    weights: Path
+    checkpoint: str  # best, or the images seen
+    bundle: bool
+
+    @property
+    def images_seen(self) -> int:
+        """Images seen when these weights were saved; 0 where nobody wrote it down."""
+        number = facts_of(self.weights).get("images_seen", self.checkpoint)
+        return int(number) if number.isdigit() else 0
+
+
+def find_run(text: str) -> Found:
+    """Find a run or bundle by path, name, or beginning of a name; `@best`, `@last`, `@IMAGES` pick.
+
+    RunError: nothing fits (the closest are named), or several do.
+    """
+    name, _, which = text.partition("@")
+    places = candidates(name)
+    if not places:
+        known = sorted({place.name for place in [*run_places(), *shipped()]})
+        close = get_close_matches(name, known, 3, 0.4) or known[:5]
+        hint = f"closest: {', '.join(close)}" if close else "there are none yet"
+        raise RunError(f"no run or bundle {name!r}; {hint} (trilemma runs lists them)")
+    if len(places) > 1:
+        listed = ", ".join(str(place) for place in places)
+        raise RunError(f"{name!r} fits {len(places)} runs: {listed}; give one of these paths")
+    return found(places[0], which)
+
+
+def found(place: Path, which: str = "") -> Found:
+    """Read what a run folder or bundle is; RunError where weights or recipe are missing."""
+    recipe = read(place / "recipe.toml")
+    if (place / WEIGHTS).is_file():
+        if which not in ("", "best"):
+            raise RunError(f"{place.name} is a bundle; it holds one network, so drop '@{which}'")
+        weights, label, bundle = place / WEIGHTS, "best", True
+    else:
+        weights, label = averaged_weights(RunFolder(place), which)
+        bundle = False
+    return Found(
+        name=place.name, place=place, recipe=recipe, weights=weights, checkpoint=label,
+        bundle=bundle,
+    )
+
+
+def candidates(name: str) -> list[Path]:
+    """List what a name may mean: a path; else a run or shipped bundle; else beginnings of names."""
+    path = Path(name)
+    if is_run(path):
+        return [path]
+    exact = [place for place in [*run_places(), *shipped()] if place.name == name]
+    if exact:
+        return exact
+    return [place for place in run_places() if name and place.name.startswith(name)]
+
+
+def is_run(path: Path) -> bool:
+    """Does a run or bundle lie at the path?"""
+    return (path / "recipe.toml").is_file()
+
+
+def run_places() -> list[Path]:
+    """List the run folders, newest last."""
+    places = [path.parent for path in runs_folder().glob("*/recipe.toml")]
+    return sorted(places, key=lambda place: (place / "recipe.toml").stat().st_mtime)
+
+
+def shipped() -> Iterator[Path]:
+    """List the bundles that come with the package."""
+    folder = Path(str(files("trilemma") / SHIPPED))
+    yield from (path.parent for path in sorted(folder.glob("*/recipe.toml")))
+
+
+def newest(kind: str) -> Found | None:
+    """Find the newest run of a family that has weights."""
+    for place in reversed(run_places()):
+        try:
+            run = found(place)
+        except RunError:
+            continue
+        if run.recipe.family.kind == kind:
+            return run
+    return None

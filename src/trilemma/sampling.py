@@ -1,0 +1,75 @@
+"""Seeds -> images: the same picture for a seed, whatever else is drawn beside it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from trilemma.checkpoint import fill, unpack
+from trilemma.families import build
+from trilemma.families.family import DrawOptions, Family
+from trilemma.images import to_pixels
+from trilemma.recipe.recipe import Recipe
+from trilemma.runs import Found, find_run
+
+Pixels = np.ndarray  # uint8 [N, H, W, C]
+BATCH = 64  # images drawn at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawer:
+    """Networks that turn seeds into images."""
+
+    recipe: Recipe
+    family: Family
+    nets: nn.ModuleDict  # averaged, in eval mode
+    device: torch.device
+    options: DrawOptions = field(default_factory=DrawOptions)
+
+    @property
+    def evaluations(self) -> int:
+        """Network evaluations that one image takes."""
+        return self.family.evaluations(self.options)
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in the generator's weights."""
+        return sum(p.numel() for p in self.nets["generator"].parameters())
+
+
+def load_generator(
+    run: str | Found, *, device: torch.device, options: DrawOptions | None = None
+) -> Drawer:
+    """Build the networks of a run or bundle and fill them with its averaged weights."""
+    place = find_run(run) if isinstance(run, str) else run
+    family = build(place.recipe)
+    nets = nn.ModuleDict({name: family.nets[name] for name in family.averaged})
+    fill(nets, unpack(place.weights), place.weights)
+    nets.to(device).eval().requires_grad_(False)
+    return Drawer(
+        recipe=place.recipe,
+        family=family,
+        nets=nets,
+        device=device,
+        options=options or DrawOptions(),
+    )
+
+
+def draw(drawer: Drawer, seeds: Sequence[int], *, batch: int = BATCH) -> Iterator[Pixels]:
+    """Draw image i from seeds[i], in batches: uint8 [n, H, W, C].
+
+    The noise of an image comes from its own seed, on the CPU, so that pictures are the same on
+    every device, to rounding, and to within one level whatever the batch.
+    """
+    for start in range(0, len(seeds), batch):
+        rngs = [torch.Generator().manual_seed(seed) for seed in seeds[start : start + batch]]
+        with torch.inference_mode():
+            images = drawer.family.draw(drawer.nets, rngs, None, drawer.options)
+        yield to_pixels(images).cpu().numpy()
+
+
+def drawn(drawer: Drawer, seeds: Sequence[int], *, batch: int = BATCH) -> Pixels:
+    """Draw all seeds into one array, uint8 [N, H, W, C]."""
+    return np.concatenate(list(draw(drawer, seeds, batch=batch)))

@@ -1,0 +1,200 @@
+"""One sitting of a training, and what happens between its rounds: log, score, save, roll back."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from trilemma import devices, processes
+from trilemma.average import Average
+from trilemma.checkpoint import (
+    State,
+    checkpoints,
+    load_checkpoint,
+    save_best,
+    save_checkpoint,
+    write_state,
+)
+from trilemma.errors import DivergedError
+from trilemma.recipe.recipe import Recipe
+from trilemma.runfolder import RunFolder, write_json
+from trilemma.step import Round, Task
+
+ROLLBACKS = 3  # non-finite losses that are forgiven
+ROLLBACK_RATE = 0.5  # factor on the learning rates at each of them
+
+Event = Mapping[str, Any]
+
+
+def no_scores(nets: nn.ModuleDict) -> Mapping[str, float]:
+    """Score nothing."""
+    return {}
+
+
+def no_picture(nets: nn.ModuleDict, images_seen: int) -> None:
+    """Draw nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """What the caller measures and shows of the averaged networks while they are trained."""
+
+    score: Callable[[nn.ModuleDict], Mapping[str, float]] = no_scores  # lower is better
+    picture: Callable[[nn.ModuleDict, int], None] = no_picture
+    show: Callable[[Event], None] = lambda event: None  # every line of the log, as it is written
+
+
+@dataclass(kw_only=True)
+class Sitting:
+    """One stretch of a training, from a start or a resume to its end or an interrupt."""
+
+    task: Task
+    state: State
+    average: Average
+    folder: RunFolder
+    watch: Watch
+    started: float  # the moment at which state.seconds was 0
+    saved: float = 0.0  # state.seconds at the last checkpoint
+    window: list[Tensor] = field(default_factory=list)  # generator losses since the last scoring
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, over all sittings."""
+        return time.monotonic() - self.started
+
+
+def load(sitting: Sitting, place: Path) -> State:
+    """Read a checkpoint into the sitting's networks."""
+    return load_checkpoint(
+        place,
+        nets=sitting.task.family.nets,
+        average=sitting.average.nets,
+        optimizers=sitting.task.optimizers,
+    )
+
+
+def choices(task: Task) -> dict[str, Any]:
+    """What was measured once and belongs to the run from then on."""
+    return {"compute": asdict(task.compute), "machine": devices.fingerprint(task.device)}
+
+
+def write_machine(sitting: Sitting) -> None:
+    """Write machine.json: the machine and what was chosen on it."""
+    facts = {**devices.describe(), **sitting.state.choices}
+    facts["images_total"] = sitting.state.images_total
+    if processes.rank() == 0:
+        write_json(sitting.folder.file("machine.json"), facts)
+
+
+def remember(sitting: Sitting, round_: Round) -> None:
+    """Keep the generator's losses of this round until the next scoring."""
+    for phase in sitting.task.family.phases:
+        if phase.trains == "generator" and phase.name in round_.losses:
+            sitting.window.append(round_.losses[phase.name])
+
+
+def score(sitting: Sitting, *, first: bool = False) -> None:
+    """Score the average; keep the best; lower the learning rate where nothing improves."""
+    state, recipe = sitting.state, sitting.task.recipe
+    scores = dict(sitting.watch.score(sitting.average.nets))
+    collapse_window(sitting)
+    if state.window_rounds:
+        scores["generator_loss"] = state.window_sum / state.window_rounds
+    state.window_sum, state.window_rounds = 0.0, 0
+    if scores:
+        emit(sitting, "score", scalars=scores)
+    name = recipe.watch.metric if recipe.watch.best == "score" else "generator_loss"
+    if first or name not in scores:
+        return
+    if state.best is None or scores[name] < state.best:
+        state.best, state.best_images = scores[name], state.images_seen
+        state.since_best = state.since_rate = 0
+        if processes.rank() == 0:
+            nets = sitting.average.nets
+            save_best(sitting.folder, nets, images_seen=state.images_seen, value=scores[name])
+        return
+    state.since_best, state.since_rate = state.since_best + 1, state.since_rate + 1
+    if recipe.train.plateau < 1 and state.since_rate >= recipe.train.plateau_patience:
+        state.rate, state.since_rate = state.rate * recipe.train.plateau, 0
+
+
+def collapse_window(sitting: Sitting) -> None:
+    """Add the remembered losses up, in order: the sum does not depend on where a run was cut."""
+    for loss in sitting.window:
+        sitting.state.window_sum += float(loss)
+        sitting.state.window_rounds += 1
+    sitting.window.clear()
+
+
+def save(sitting: Sitting) -> None:
+    """Write a checkpoint, a grid from fixed seeds, and the log as a table."""
+    collapse_window(sitting)
+    state = sitting.state
+    sitting.saved = state.seconds = sitting.seconds
+    if processes.rank() == 0:
+        emit(sitting, "checkpoint")
+        sitting.watch.picture(sitting.average.nets, state.images_seen)
+        save_checkpoint(
+            sitting.folder,
+            state,
+            nets=sitting.task.family.nets,
+            average=sitting.average.nets,
+            optimizers=sitting.task.optimizers,
+            keep=sitting.task.recipe.train.keep,
+        )
+        sitting.folder.write_csv()
+    processes.barrier()
+
+
+def finite(sitting: Sitting) -> bool:
+    """Were all losses finite since the last look? If not, go back to the last checkpoint."""
+    guilty = [name for name, flag in sitting.task.bad.items() if bool(flag)]
+    if not guilty:
+        return True
+    for flag in sitting.task.bad.values():
+        flag.zero_()
+    roll_back(sitting, guilty[0])
+    return False
+
+
+def roll_back(sitting: Sitting, phase: str) -> None:
+    """Take up the last checkpoint with lower learning rates; DivergedError after three times."""
+    what = f"the loss of phase {phase!r} ({loss_name(sitting.task.recipe)}) is not finite"
+    where = sitting.state.images_seen
+    place = checkpoints(sitting.folder)[-1]
+    sitting.state = replace(load(sitting, place), seconds=sitting.seconds)
+    sitting.window.clear()
+    state = sitting.state
+    if state.rollbacks >= ROLLBACKS:
+        raise DivergedError(
+            f"{what} after {where:,} images, {ROLLBACKS} times over; the last checkpoint is "
+            f"{place}; lower --lr, or clip the gradient (--family.*optimizer.clip 1.0)"
+        )
+    state.rollbacks, state.rate = state.rollbacks + 1, state.rate * ROLLBACK_RATE
+    sitting.folder.cut(state.images_seen)
+    if processes.rank() == 0:
+        write_state(place, state)
+    emit(sitting, "rollback", why=f"{what} after {where:,} images", rate=state.rate)
+
+
+def loss_name(recipe: Recipe) -> str:
+    """Name the loss as the recipe does."""
+    return str(getattr(recipe.family, "loss", None) or getattr(recipe.family, "process", ""))
+
+
+def emit(sitting: Sitting, event: str, **facts: Any) -> None:
+    """Write a line of the log and show it."""
+    line = {
+        "event": event,
+        "images_seen": sitting.state.images_seen,
+        "seconds": round(sitting.seconds, 3),
+        **facts,
+    }
+    if event in ("start", "end", "resume"):
+        line["images_total"] = sitting.state.images_total
+    if processes.rank() == 0:
+        sitting.folder.append(line)
+        sitting.watch.show(line)

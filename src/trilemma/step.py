@@ -1,0 +1,176 @@
+"""One round of training: every phase's noise, loss, gradient and step, for every family."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from trilemma import processes
+from trilemma.data.batches import Batches
+from trilemma.families.family import At, Batch, Clock, Family, Phase
+from trilemma.maths.randomness import rng
+from trilemma.maths.rates import RATES, warmup
+from trilemma.recipe.recipe import OptimizerRecipe, Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """How a step is computed; measured once, then part of the run."""
+
+    precision: str = "float32"  # float32, bf16
+    channels_last: bool = False
+    parts: int = 1  # a batch is computed in so many parts
+
+
+@dataclass(kw_only=True)
+class Task:
+    """What a training works on; it stays the same from first to last round."""
+
+    recipe: Recipe
+    family: Family
+    batches: Batches
+    device: torch.device
+    compute: Compute = field(default_factory=Compute)
+    optimizers: dict[str, Optimizer] = field(default_factory=dict)
+    trainable: dict[str, list[nn.Parameter]] = field(default_factory=dict)
+    bad: dict[str, Tensor] = field(default_factory=dict)  # phase -> was a loss not finite?
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """What a round gave; tensors stay on the device until somebody logs them."""
+
+    images: int
+    losses: Mapping[str, Tensor]  # phase -> mean loss
+    scalars: Mapping[str, Tensor]  # means over the batch
+
+
+def prepare(task: Task) -> None:
+    """Move the networks to their device and make one optimizer for each trained network."""
+    task.family.nets.to(task.device)
+    task.family.frozen.to(task.device).eval().requires_grad_(False)
+    shape(task)
+    for name, optimizer in task.family.optimizers.items():
+        parameters = [p for p in task.family.nets[name].parameters() if p.requires_grad]
+        task.trainable[name] = parameters
+        task.optimizers[name] = AdamW(
+            parameters,
+            lr=optimizer.lr,
+            betas=(optimizer.beta1, optimizer.beta2),
+            eps=optimizer.eps,
+            weight_decay=optimizer.weight_decay,
+            fused=task.device.type in ("cpu", "cuda"),
+        )
+    task.bad = {
+        phase.name: torch.zeros((), dtype=torch.bool, device=task.device)
+        for phase in task.family.phases
+    }
+
+
+def shape(task: Task) -> None:
+    """Lay the weights out as the compute choice says."""
+    last = task.compute.channels_last
+    task.family.nets.to(memory_format=torch.channels_last if last else torch.contiguous_format)
+
+
+def update(task: Task, at: Clock, *, images_total: int, rate: float) -> Round:
+    """Run every phase that is due; the first takes fresh batches and moves the clock.
+
+    rate: factor on every learning rate. Returns the images seen and the means of this round.
+    """
+    phases = [(phase, phase.repeats(at)) for phase in task.family.phases]
+    due = [(phase, count) for phase, count in phases if count]
+    assert due, "every phase rests: no batch would be taken"
+    assert all(count == 1 for _, count in due[1:]), "only the first phase may repeat"
+    images, losses, scalars = 0, {}, {}
+    size = task.recipe.train.batch_size
+    now, batch = at, None
+    for phase, count in due:
+        for _ in range(count):
+            if phase is due[0][0]:
+                seen = at.images_seen + images
+                now = At(seen, seen / images_total)
+                batch = task.batches.at(seen, processes.my_slice(size))
+                images += size
+            assert batch is not None
+            losses[phase.name], means = descend(task, phase, batch, now, rate=rate)
+            scalars.update(means)
+    return Round(images=images, losses=losses, scalars=scalars)
+
+
+def descend(
+    task: Task, phase: Phase, batch: Batch, at: Clock, *, rate: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Take one optimizer step of one phase; return its mean loss and the means of its scalars."""
+    n = task.recipe.train.batch_size
+    optimizer = task.optimizers[phase.trains]
+    only(task, phase.trains)
+    optimizer.zero_grad(set_to_none=True)
+    clock = At(*(torch.tensor(float(value), device=task.device) for value in at))
+    sums: dict[str, Tensor] = {}
+    for part, noise in parts(task, phase, batch, at, n):
+        with torch.autocast(
+            task.device.type, torch.bfloat16, enabled=task.compute.precision == "bf16"
+        ):
+            losses, scalars = phase.loss(part, noise, clock)
+        assert losses.shape == (len(part.images),), f"{phase.name}: one loss an image is needed"
+        (losses.sum() / n).backward()  # type: ignore[no-untyped-call]
+        for name, values in {"": losses.detach(), **scalars}.items():
+            sums[name] = sums.get(name, torch.zeros((), device=task.device)) + values.sum()
+    gradients = [p.grad for p in task.trainable[phase.trains] if p.grad is not None]
+    processes.sum_over_processes([*gradients, *sums.values()])
+    means = {name: value / n for name, value in sums.items()}
+    loss = means.pop("")
+    task.bad[phase.name] |= ~torch.isfinite(loss)
+    settings = task.family.optimizers[phase.trains]
+    if settings.clip:
+        means[f"{phase.name}_gradient"] = nn.utils.clip_grad_norm_(
+            task.trainable[phase.trains], settings.clip
+        )
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(settings, at) * rate
+    optimizer.step()
+    phase.after(at, means)
+    return loss, means
+
+
+def only(task: Task, trained: str) -> None:
+    """Let gradients reach one network alone."""
+    for name, parameters in task.trainable.items():
+        for parameter in parameters:
+            parameter.requires_grad_(name == trained)
+
+
+def parts(
+    task: Task, phase: Phase, batch: Batch, at: Clock, n: int
+) -> Iterator[tuple[Batch, dict[str, Tensor]]]:
+    """Cut this process's share of batch and noise; the noise is drawn for the whole batch."""
+    mine = processes.my_slice(n)
+    noise = {
+        name: draw(n, rng(task.recipe.seed, name, at.images_seen))[mine].to(task.device)
+        for name, draw in phase.noise.items()
+    }
+    share = math.ceil(len(batch.images) / task.compute.parts)
+    for start in range(0, len(batch.images), share):
+        cut = slice(start, start + share)
+        images = batch.images[cut]
+        if task.compute.channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        yield (
+            batch._replace(
+                images=images,
+                labels=None if batch.labels is None else batch.labels[cut],
+                low=None if batch.low is None else batch.low[cut],
+            ),
+            {name: tensor[cut] for name, tensor in noise.items()},
+        )
+
+
+def learning_rate(settings: OptimizerRecipe, at: Clock) -> float:
+    """Follow the recipe's course of the learning rate."""
+    end = settings.lr_end / settings.lr if settings.lr else 0.0
+    course = RATES[settings.schedule](min(1.0, at.fraction), end)
+    return settings.lr * course * warmup(at.images_seen, images=settings.warmup)

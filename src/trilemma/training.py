@@ -1,0 +1,183 @@
+"""The train loop: rounds, resume, and what is due when. It knows no family."""
+
+import time
+from pathlib import Path
+
+import torch
+
+from trilemma import devices, interrupts, processes
+from trilemma.average import Average
+from trilemma.checkpoint import State, checkpoints
+from trilemma.data.batches import Batches
+from trilemma.errors import StoppedError
+from trilemma.families.family import At, Family
+from trilemma.measuring import horizon, measured
+from trilemma.recipe.recipe import Recipe
+from trilemma.runfolder import RunFolder
+from trilemma.sitting import (
+    Sitting,
+    Watch,
+    choices,
+    emit,
+    finite,
+    load,
+    remember,
+    save,
+    score,
+    write_machine,
+)
+from trilemma.step import Compute, Round, Task, prepare, shape, update
+
+CHECKPOINT_SECONDS = 60.0
+LOG_LINES = 500  # over the training, about
+
+
+def train(
+    recipe: Recipe,
+    family: Family,
+    batches: Batches,
+    folder: RunFolder,
+    *,
+    device: torch.device,
+    images_in_epoch: int,
+    watch: Watch | None = None,
+) -> State:
+    """Train until the recipe's end, from the last checkpoint if there is one.
+
+    Ctrl-C and SIGTERM: a checkpoint, then StoppedError. A non-finite loss: back to the last
+    checkpoint at half the learning rate, three times, then DivergedError.
+    """
+    task = Task(recipe=recipe, family=family, batches=batches, device=device)
+    with folder.locked(), interrupts.caught() as interrupt:
+        sitting = sit_down(task, folder, watch or Watch(), images_in_epoch)
+        reason = "done"
+        while sitting.state.images_seen < sitting.state.images_total:
+            advance(sitting)
+            if interrupt.signal:
+                save(sitting)
+                raise StoppedError(
+                    f"stopped at {sitting.state.images_seen:,} images; saved in {folder.path}; "
+                    "run the same command again to go on",
+                    signal=interrupt.signal,
+                )
+            if reason := ended(sitting):
+                break
+        finish(sitting, reason or "done")
+    return sitting.state
+
+
+def sit_down(task: Task, folder: RunFolder, watch: Watch, images_in_epoch: int) -> Sitting:
+    """Start a training, or take up the one whose checkpoints lie in the folder."""
+    started = time.monotonic()
+    prepare(task)
+    train = task.recipe.train
+    average = Average(
+        task.family.nets, task.family.averaged, half_life=train.ema_images, ramp=train.ema_ramp
+    )
+    sitting = Sitting(
+        task=task, state=State(), average=average, folder=folder, watch=watch, started=started
+    )
+    kept = checkpoints(folder)
+    if kept:
+        take_up(sitting, kept[-1])
+    else:
+        begin(sitting, images_in_epoch)
+    return sitting
+
+
+def begin(sitting: Sitting, images_in_epoch: int) -> None:
+    """Measure what is measured once, and write the checkpoint of the untrained networks."""
+    task, state = sitting.task, sitting.state
+    task.compute, seconds_per_image = measured(task)
+    state.choices = choices(task)
+    emit(sitting, "start", choices=state.choices)
+    before = sitting.seconds
+    score(sitting, first=True)
+    state.images_total = horizon(
+        task.recipe.train,
+        images_in_epoch=images_in_epoch,
+        seconds_per_image=seconds_per_image,
+        seconds_gone=before,
+        seconds_a_score=sitting.seconds - before,
+    )
+    write_machine(sitting)
+    save(sitting)
+
+
+def take_up(sitting: Sitting, place: Path) -> None:
+    """Go on from a checkpoint; on another machine measure again and say so."""
+    sitting.state = load(sitting, place)
+    state, task = sitting.state, sitting.task
+    task.compute = Compute(**state.choices["compute"])
+    sitting.folder.cut(state.images_seen)
+    same = state.choices["machine"] == devices.fingerprint(task.device)
+    if not same:
+        task.compute, _ = measured(task)
+        load(sitting, place)
+        state.choices = choices(task)
+        write_machine(sitting)
+    shape(task)
+    sitting.started = time.monotonic() - state.seconds
+    sitting.saved = state.seconds
+    emit(sitting, "resume", not_bit_exact=not same)
+
+
+def advance(sitting: Sitting) -> None:
+    """Run one round, then whatever is due after it."""
+    state, task, recipe = sitting.state, sitting.task, sitting.task.recipe
+    at = At(state.images_seen, state.images_seen / state.images_total)
+    round_ = update(task, at, images_total=state.images_total, rate=state.rate)
+    before, state.images_seen = state.images_seen, state.images_seen + round_.images
+    sitting.average.update(round_.images, images_seen=state.images_seen)
+    remember(sitting, round_)
+    score_every = recipe.watch.every or max(1, state.images_total // 20)
+    save_every = recipe.train.checkpoint_images or score_every
+    if due(state, before, max(1, state.images_total // LOG_LINES)):
+        if not finite(sitting):
+            return
+        log_step(sitting, round_)
+    scored = due(state, before, score_every)
+    late = sitting.seconds - sitting.saved >= CHECKPOINT_SECONDS
+    if scored or late or due(state, before, save_every):
+        if not finite(sitting):
+            return
+        if scored:
+            score(sitting)
+        save(sitting)
+
+
+def due(state: State, before: int, every: int) -> bool:
+    """Has the clock passed a multiple of `every`, or the end?"""
+    return state.images_seen // every > before // every or state.images_seen >= state.images_total
+
+
+def log_step(sitting: Sitting, round_: Round) -> None:
+    """Log this round's losses and scalars."""
+    emit(
+        sitting,
+        "step",
+        losses={name: float(value) for name, value in round_.losses.items()},
+        scalars={name: float(value) for name, value in round_.scalars.items()},
+    )
+
+
+def ended(sitting: Sitting) -> str:
+    """Say why the training ends before its horizon; empty if it does not."""
+    train, state = sitting.task.recipe.train, sitting.state
+    if train.early_stop and state.since_best >= train.patience:
+        return f"no better score in {state.since_best} scorings"
+    late = train.minutes and sitting.seconds >= 60 * train.minutes
+    if late and state.images_seen < state.images_total:
+        share = state.images_seen / state.images_total
+        return f"out of time at {share:.0%} of the horizon: the machine became slower"
+    return ""
+
+
+def finish(sitting: Sitting, reason: str) -> None:
+    """Write the last checkpoint, unless it is there, and close the log."""
+    kept = checkpoints(sitting.folder)
+    if not kept or kept[-1].name != str(sitting.state.images_seen):
+        save(sitting)
+    emit(sitting, "end", why=reason)
+    if processes.rank() == 0:
+        sitting.folder.write_csv()
