@@ -1,0 +1,101 @@
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from trilemma.nets.dcgan import DCGANCritic, DCGANGenerator, fits, halvings
+
+SIDES = [(28, 28), (32, 32), (64, 64), (96, 96), (128, 128), (64, 96), (40, 24)]
+
+
+def generator(
+    size: tuple[int, int], *, channels: int = 1, batchnorm: bool = True
+) -> DCGANGenerator:
+    return DCGANGenerator(
+        size=size, channels=channels, latent=10, width=4, width_max=16, batchnorm=batchnorm
+    )
+
+
+def critic(size: tuple[int, int], *, batchnorm: bool = True, spectral: bool = False) -> DCGANCritic:
+    return DCGANCritic(
+        size=size, channels=1, width=4, width_max=16, batchnorm=batchnorm, spectral_norm=spectral
+    )
+
+
+@pytest.mark.parametrize("size", SIDES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_shapes(size: tuple[int, int], channels: int) -> None:
+    images = generator(size, channels=channels)(torch.randn(2, 10))
+    assert images.shape == (2, channels, *size)
+    assert images.abs().max() <= 1
+
+
+@pytest.mark.parametrize("size", SIDES)
+def test_critic_gives_one_number_an_image(size: tuple[int, int]) -> None:
+    assert critic(size)(torch.randn(3, 1, *size)).shape == (3,)
+
+
+def test_halvings() -> None:
+    expected = {28: 2, 32: 3, 64: 4, 96: 4, 128: 5}
+    assert {side: halvings(side, side) for side in expected} == expected
+
+
+@pytest.mark.parametrize("size", SIDES)
+def test_sides_of_the_documents_fit(size: tuple[int, int]) -> None:
+    assert fits(*size)
+
+
+@pytest.mark.parametrize("size", [(27, 27), (50, 50), (36, 200), (4, 4)])
+def test_other_sides_do_not(size: tuple[int, int]) -> None:
+    assert not fits(*size)
+
+
+def test_the_tutorial_network_is_the_special_case() -> None:
+    """64 x 64, width 64: 512, 256, 128, 64 channels, 3,576,704 and 2,765,568 weights.
+
+    Counted by hand from the paper's figure 1 without its projection bias: 4 x 4 kernels, BatchNorm
+    with two numbers a channel; first and last layers of the critic with a bias here.
+    """
+    net = DCGANGenerator(
+        size=(64, 64), channels=3, latent=100, width=64, width_max=512, batchnorm=True
+    )
+    weights = 16 * (100 * 512 + 512 * 256 + 256 * 128 + 128 * 64 + 64 * 3)
+    norms = 2 * (512 + 256 + 128 + 64)
+    assert sum(p.numel() for p in net.parameters()) == weights + norms + 3
+    judge = DCGANCritic(
+        size=(64, 64), channels=3, width=64, width_max=512, batchnorm=True, spectral_norm=False
+    )
+    weights = 16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512)
+    norms = 2 * (128 + 256 + 512)
+    assert sum(p.numel() for p in judge.parameters()) == weights + norms + 64 + 1
+
+
+def test_no_bias_stands_before_batchnorm() -> None:
+    for net in (generator((28, 28)), critic((28, 28))):
+        layers = list(net.layers)
+        for layer, following in pairwise(layers):
+            if isinstance(following, nn.BatchNorm2d):
+                assert layer.bias is None
+
+
+def test_spectral_norm_is_the_largest_singular_value() -> None:
+    torch.manual_seed(0)
+    net = critic((28, 28), batchnorm=False, spectral=True)
+    for _ in range(200):  # one power iteration a forward pass
+        net(torch.randn(1, 1, 28, 28))
+    net.eval()
+    for layer in net.layers:
+        if isinstance(layer, nn.Conv2d):
+            largest = torch.linalg.svdvals(layer.weight.detach().flatten(1))[0]
+            assert largest.item() == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("batchnorm", [True, False])
+def test_untrained_images_are_neither_flat_nor_clipped(batchnorm: bool) -> None:
+    torch.manual_seed(0)
+    net = DCGANGenerator(
+        size=(32, 32), channels=1, latent=64, width=32, width_max=128, batchnorm=batchnorm
+    )
+    spread = net(torch.randn(64, 64)).std().item()
+    assert 0.01 < spread < 0.8

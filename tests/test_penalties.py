@@ -1,0 +1,48 @@
+import torch
+from torch import nn
+
+from trilemma.maths.penalties import slope_squared
+
+
+def test_closed_form_on_a_linear_critic() -> None:
+    weight = torch.tensor([[3.0, -4.0]], requires_grad=True)
+    images = torch.tensor([[1.0, 2.0], [0.0, -7.0]], requires_grad=True)
+    squared = slope_squared((images @ weight.T).squeeze(1), images)
+    torch.testing.assert_close(squared, torch.tensor([25.0, 25.0]))
+    squared.sum().backward()
+    assert weight.grad is not None
+    torch.testing.assert_close(weight.grad, 2 * 2 * weight.detach())  # d(n |w|^2)/dw = 2 n w
+
+
+def test_slope_is_taken_per_image() -> None:
+    """For D(x) = |x|^2 / 2 the slope at x is x: images with other norms must differ."""
+    images = torch.tensor([[1.0, 2.0], [0.0, 3.0]], requires_grad=True)
+    squared = slope_squared(0.5 * images.square().sum(1), images)
+    torch.testing.assert_close(squared, torch.tensor([5.0, 9.0]))
+
+
+def test_gradient_against_finite_differences() -> None:
+    """The second derivative that reaches the weights, in float64."""
+    torch.manual_seed(0)
+    critic = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Softplus(), nn.Flatten(), nn.Linear(12, 1))
+    critic.double()
+    images = torch.randn(2, 1, 4, 4, dtype=torch.float64, requires_grad=True)
+    weight = critic[0].weight
+
+    def total() -> torch.Tensor:
+        return slope_squared(critic(images).squeeze(1), images).sum()
+
+    total().backward()
+    assert weight.grad is not None
+    for place in ((0, 0, 0, 0), (2, 0, 1, 2)):
+        step = 1e-6
+        with torch.no_grad():
+            weight[place] += step
+        above = total().item()
+        with torch.no_grad():
+            weight[place] -= 2 * step
+        below = total().item()
+        with torch.no_grad():
+            weight[place] += step
+        numeric = (above - below) / (2 * step)
+        assert abs(weight.grad[place].item() - numeric) < 1e-6 * max(1, abs(numeric))
