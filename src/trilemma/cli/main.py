@@ -1,0 +1,153 @@
+"""The command `trilemma`: find the verb, run it, and turn errors into one line and a status.
+
+A verb's module is imported only when the verb is called: `--help` loads neither torch nor tyro.
+"""
+
+import errno
+import importlib
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from trilemma import __version__
+from trilemma.errors import NoSpaceError, TrilemmaError
+from trilemma.recipe.closest import unknown
+
+MISTAKE_OF_OURS, INTERRUPTED, TERMINATED = 1, 130, 143  # exit statuses; 2 to 4 are in errors.py
+FULL = (errno.ENOSPC, errno.EDQUOT)
+SHUT = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+class Verb(NamedTuple):
+    """Where a verb is written, and what it does in one line."""
+
+    module: str  # has a frozen dataclass Arguments and a function run(arguments)
+    about: str
+    trains: bool = False  # its words are a preset and a recipe: parsed by `parse_train`
+
+
+VERBS: Mapping[str, Verb] = {  # in the order of --help
+    "demo": Verb("demo", "train a GAN and a diffusion model on digits, and compare them"),
+    "train": Verb("train", "train a model, or go on with a training", trains=True),
+    "sample": Verb("sample", "draw images from runs or bundles"),
+    "evaluate": Verb("evaluate", "score images against images"),
+    "compare": Verb("compare", "line runs up: one table, one report"),
+    "features": Verb("features", "write out what an extractor sees in images"),
+    "runs": Verb("runs", "list the runs and how they stand"),
+    "data": Verb("data", "look at a data set: counts, sizes, broken files, what to train on it"),
+    "presets": Verb("presets", "list the presets"),
+    "export": Verb("export", "make a bundle of a run: weights, recipe, scores, card"),
+    "clean": Verb("clean", "delete what the cache and the runs no longer need"),
+    "doctor": Verb("doctor", "show the machine, and what was measured and chosen on it"),
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run `trilemma` with these words (by default those of the command line); give its status."""
+    asked = list(sys.argv[1:] if words is None else words)
+    debug = "--debug" in asked
+    _prepare_streams()
+    try:
+        _dispatch([word for word in asked if word != "--debug"])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_stdout()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    except KeyboardInterrupt:
+        print("trilemma: stopped", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        return _say(error, debug=debug)
+    return 0
+
+
+def overview() -> str:
+    """Give the text of `trilemma --help`."""
+    width = max(map(len, VERBS))
+    rows = (f"  {name:{width}}  {verb.about}" for name, verb in VERBS.items())
+    return "\n".join(
+        (
+            "Train, run and honestly compare image generators: quality, coverage, speed.",
+            "",
+            "usage: trilemma VERB ...",
+            "",
+            *rows,
+            "",
+            "trilemma VERB --help shows every option of a verb, with unit, meaning and default.",
+            "--version shows the version; --debug, anywhere, the traceback of an error.",
+            "Begin with: trilemma demo",
+        )
+    )
+
+
+def _dispatch(words: list[str]) -> None:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview())
+    elif words[0] in ("-V", "--version"):
+        print(f"trilemma {__version__}")
+    elif words[0] not in VERBS:
+        raise TrilemmaError(f"{unknown('verb', words[0], VERBS)}; see trilemma --help")
+    else:
+        _let_sigterm_exit()
+        _run(words[0], words[1:])
+
+
+def _run(name: str, words: list[str]) -> None:
+    verb = VERBS[name]
+    arguments = importlib.import_module("trilemma.cli.arguments")
+    if verb.trains:  # parsed before the verb's module, which loads torch
+        command = arguments.parse_train(words)
+        importlib.import_module(f"trilemma.cli.{verb.module}").run(command)
+    else:
+        module = importlib.import_module(f"trilemma.cli.{verb.module}")
+        module.run(arguments.parse(module.Arguments, words, verb=name))
+
+
+def _let_sigterm_exit() -> None:
+    """Let SIGTERM end the process as an exit does, so that files are closed and locks let go."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+
+
+def _say(error: Exception, *, debug: bool) -> int:
+    """Print one line about an error; give the exit status."""
+    known = _as_ours(error)
+    if known is not None:
+        print(f"trilemma: {' '.join(str(known).split())}", file=sys.stderr)
+        return known.status
+    how = "" if debug else "; the same command with --debug shows where"
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    print(f"trilemma: a mistake of ours, not yours: {what}{how}", file=sys.stderr)
+    return MISTAKE_OF_OURS
+
+
+def _as_ours(error: Exception) -> TrilemmaError | None:
+    """Give the error as one of ours; None: it is a mistake in the program."""
+    if isinstance(error, TrilemmaError):
+        return error
+    if isinstance(error, OSError) and error.errno in FULL + SHUT:
+        where = error.filename or "a file"
+        if error.errno in FULL:
+            return NoSpaceError(f"{where}: the disk is full; free some space and try again")
+        return NoSpaceError(f"{where}: may not be read or written; choose another place")
+    return None
+
+
+def _prepare_streams() -> None:
+    """Let a name that the terminal has no letters for be shown escaped, not end the program."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _close_stdout() -> None:
+    """Send what is left to nowhere, or the interpreter complains at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,143 @@
+"""A dataclass from the words of a command line, through tyro, with errors in one line."""
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import tyro
+
+from trilemma.errors import TrilemmaError
+from trilemma.recipe.closest import unknown
+from trilemma.recipe.overrides import variants
+
+Arguments = TypeVar("Arguments")
+OPTION = re.compile(r"--?[A-Za-z]")  # -1.5 is a value
+
+
+@dataclass(frozen=True)
+class Option:
+    """A field as the command line spells it."""
+
+    name: str  # dotted, with underscores: train.batch_size
+    hint: Any
+
+    @property
+    def flag(self) -> str:
+        """Give the option itself, such as --train.batch-size."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def values(self) -> int:
+        """Give how many values follow: 0 for a switch, -1 for as many as there are."""
+        if self.hint is bool:
+            return 0
+        return -1 if get_origin(self.hint) is tuple else 1
+
+
+def parse(arguments: type[Arguments], words: Sequence[str], *, verb: str) -> Arguments:
+    """Fill a frozen dataclass from the words behind a verb; --help prints it and ends.
+
+    The comment of each field is its help, the docstring the verb's. TrilemmaError in one line for
+    what does not exist or has the wrong type, with the closest options.
+    """
+    return read(arguments, normal(words), prog=f"trilemma {verb}", default=None, about="")
+
+
+def read(
+    arguments: type[Arguments],
+    words: Sequence[str],
+    *,
+    prog: str,
+    default: Arguments | None,
+    about: str,
+) -> Arguments:
+    """Fill a dataclass from normal words, starting at `default`; about: the help's text."""
+    caught = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(caught):
+            parsed, rest = tyro.cli(
+                arguments,
+                args=list(words),
+                prog=prog,
+                description=about or arguments.__doc__,
+                default=tyro.MISSING if default is None else default,
+                return_unknown_args=True,
+                config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagCreatePairsOff)
+                if default is None
+                else (tyro.conf.AvoidSubcommands,),
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise  # --help
+        raise TrilemmaError(f"{one_line(caught.getvalue())}; see {prog} --help") from None
+    if rest:
+        raise TrilemmaError(_not_known(rest, arguments, default, prog))
+    result: Arguments = parsed
+    return result
+
+
+def normal(words: Sequence[str]) -> list[str]:
+    """Split --name=value, and spell the options with hyphens."""
+    spelled: list[str] = []
+    for word in words:
+        if not OPTION.match(word):
+            spelled.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        spelled += [name.replace("_", "-"), value] if equals else [name.replace("_", "-")]
+    return spelled
+
+
+def options(part: type, prefix: str = "", *, at: object = None) -> Iterator[Option]:
+    """Yield every option of a dataclass and of what is nested in it.
+
+    at: an instance that says which of several nested dataclasses is meant; without: all of them.
+    """
+    resolved = get_type_hints(part, include_extras=True)
+    for entry in fields(part):
+        hint, name = _plain(resolved[entry.name], entry.name)
+        nested, held = variants(hint), getattr(at, entry.name, None)
+        for variant in nested if held is None else (type(held),):
+            if nested:
+                yield from options(variant, f"{prefix}{name}." if name else prefix, at=held)
+        if not nested:
+            yield Option(prefix + name, hint)
+
+
+def one_line(box: str) -> str:
+    """Take the message out of one of tyro's error boxes: no frame, no colours, no line breaks."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)
+    rows = [row.strip("│| ").strip() for row in plain.splitlines()]
+    message: list[str] = []
+    for row in rows:
+        if row.startswith(("╭", "+")):
+            continue
+        if row.startswith(("─", "╰", "-")) and not OPTION.match(row):
+            break
+        message.append(row)
+    text = " ".join(filter(None, message)).rstrip(".")
+    return text.removeprefix("Error parsing ")
+
+
+def _plain(hint: Any, name: str) -> tuple[Any, str]:
+    """Take the type out of its annotation, and the name that the annotation may give."""
+    if get_origin(hint) is not Annotated:
+        return hint, name
+    for note in hint.__metadata__:
+        given = getattr(note, "name", None)
+        if isinstance(given, str):
+            name = given
+    return get_args(hint)[0], name
+
+
+def _not_known(rest: Sequence[str], part: type, at: object, prog: str) -> str:
+    wrong = next((word for word in rest if OPTION.match(word)), "")
+    if not wrong:
+        return f"'{rest[0]}' is one word too many; see {prog} --help"
+    if wrong in {option.flag for option in options(part)}:
+        return f"option '{wrong}' is for another kind or network than this; see {prog} --help"
+    flags = (option.flag for option in options(part, at=at))
+    return f"{unknown('option', wrong, flags)}; see {prog} --help"

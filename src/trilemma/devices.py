@@ -1,0 +1,193 @@
+"""The machine: which device, how many threads, and what is fastest on it, found by measuring."""
+
+import contextlib
+import math
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from trilemma import machine
+from trilemma.errors import MachineError
+
+Seconds = Callable[[], float]
+Precision = Literal["float32", "bf16"]
+TOLERANCE = 0.05  # of the loss; bf16 keeps 8 bits, a step's loss moves by under 1 %
+
+
+def pick(device: str) -> torch.device:
+    """Give the device of a name: auto, cpu, cuda, cuda:N or mps.
+
+    auto: CUDA, else MPS, else the CPU; the caller prints what it chose. MachineError if the device
+    that was asked for is not there: never another one instead.
+    """
+    if device == "auto":
+        return torch.device(_best())
+    name, _, number = device.partition(":")
+    if name not in _there() or not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+        raise MachineError(f"device '{device}' is not on this machine; there: {_listed()}")
+    if number and int(number) >= torch.cuda.device_count():
+        raise MachineError(f"device '{device}' is not on this machine; there: {_listed()}")
+    return torch.device(device)
+
+
+def use_threads(threads: int) -> int:
+    """Compute with this many CPU threads (0: one a core that may be used); give their number."""
+    torch.set_num_threads(threads or machine.cores())
+    return torch.get_num_threads()
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what it was given: before a clock is read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """How a step is computed."""
+
+    precision: Precision = "float32"
+    channels_last: bool = False
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Give the layout of images and of convolutions' weights."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    def __str__(self) -> str:
+        return f"{self.precision}{', channels last' if self.channels_last else ''}"
+
+
+REFERENCE = Choice()  # what every other choice is held against
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """What one choice took."""
+
+    choice: Choice
+    seconds: float  # a step, median
+    spread: float  # seconds, half the distance of the quartiles
+    loss: float  # of its first step
+    sound: bool  # finite, and as REFERENCE's within TOLERANCE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The choice that is kept, and why."""
+
+    choice: Choice
+    timings: tuple[Timing, ...]
+
+
+def candidates(device: torch.device, precision: str = "auto") -> tuple[Choice, ...]:
+    """Give the choices worth timing; one alone if the recipe leaves no choice.
+
+    precision: auto, reference, float32 or bf16, as in the recipe.
+    """
+    if precision == "reference":
+        return (REFERENCE,)
+    layouts = (False,) if device.type == "mps" else (False, True)
+    halves = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    if device.type == "cpu":
+        halves = machine.has_bf16()
+    wanted: tuple[Precision, ...] = ("float32", "bf16") if halves else ("float32",)
+    if precision in ("float32", "bf16"):
+        wanted = ("bf16",) if precision == "bf16" else ("float32",)
+    return tuple(Choice(precision=p, channels_last=last) for p in wanted for last in layouts)
+
+
+@contextlib.contextmanager
+def autocast(choice: Choice, device: torch.device) -> Iterator[None]:
+    """Compute what may be computed in bf16 so, if the choice says it."""
+    enabled = choice.precision == "bf16"
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled):
+        yield
+
+
+def measure(
+    step: Callable[[Choice], Callable[[], float]],
+    choices: Sequence[Choice],
+    *,
+    seconds: float = 6.0,
+    clock: Seconds = time.perf_counter,
+) -> Measured:
+    """Time the choices in turn, round after round, and keep the fastest that is sound.
+
+    step: makes for a choice a function that takes one training step, waits for the device, and
+    gives the loss; every choice begins from the same weights and images. seconds: for all of it,
+    at least three rounds. The first step of each warms up and is not timed. MachineError if none
+    is sound.
+    """
+    steps = [step(choice) for choice in choices]
+    losses = [one() for one in steps]
+    taken: list[list[float]] = [[] for _ in steps]
+    begin = clock()
+    while len(taken[0]) < 3 or clock() - begin < seconds:
+        for one, times in zip(steps, taken, strict=True):
+            before = clock()
+            one()
+            times.append(clock() - before)
+        if len(steps) == 1 and len(taken[0]) >= 3:
+            break
+    reference = losses[choices.index(REFERENCE)] if REFERENCE in choices else losses[0]
+    timings = tuple(
+        Timing(
+            choice=choice,
+            seconds=statistics.median(times),
+            spread=_spread(times),
+            loss=loss,
+            sound=_sound(loss, reference),
+        )
+        for choice, times, loss in zip(choices, taken, losses, strict=True)
+    )
+    return Measured(choice=_fastest(timings), timings=timings)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Give the most bytes held at once: of the GPU on CUDA, otherwise of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory()
+    return machine.peak_process_memory()
+
+
+def _best() -> str:
+    return next(name for name in ("cuda", "mps", "cpu") if name in _there())
+
+
+def _there() -> list[str]:
+    mps = torch.backends.mps.is_available()
+    return ["cpu", *["cuda"] * torch.cuda.is_available(), *["mps"] * mps]
+
+
+def _listed() -> str:
+    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    return ", ".join([*(name for name in _there() if name != "cuda"), *gpus])
+
+
+def _spread(times: Sequence[float]) -> float:
+    low, _, high = statistics.quantiles(times, n=4)
+    return (high - low) / 2
+
+
+def _sound(loss: float, reference: float) -> bool:
+    return math.isfinite(loss) and abs(loss - reference) <= TOLERANCE * max(abs(reference), 0.1)
+
+
+def _fastest(timings: Sequence[Timing]) -> Choice:
+    sound = [timing for timing in timings if timing.sound]
+    if not sound:
+        raise MachineError(
+            "no way to compute the step gives a finite loss here; try --speed.precision reference, "
+            "or a lower learning rate"
+        )
+    return min(sound, key=lambda timing: timing.seconds).choice

@@ -1,0 +1,122 @@
+"""Facts about the machine: for machine.json, for `doctor`, and for the number of threads."""
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+BF16_UNITS = ("amx_bf16", "avx512_bf16", "avx512bf16", "bf16")  # without: emulated, 2-10x slower
+
+
+def describe() -> Mapping[str, Any]:
+    """Give the facts that a measurement depends on, as plain values."""
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "cpu": cpu_name(),
+        "cores": cores(),
+        "threads": torch.get_num_threads(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "bf16": has_bf16(),
+        "memory_bytes": memory(),
+        "load": load(),
+        "gpus": gpus(),
+        "mps": torch.backends.mps.is_available(),
+    }
+
+
+def cores() -> int:
+    """Give how many cores this process may use: by its affinity and its container's quota."""
+    if hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    return max(1, min(allowed, _quota(Path("/sys/fs/cgroup/cpu.max"))))
+
+
+def cpu_name() -> str:
+    """Give the CPU's name as its maker writes it."""
+    if sys.platform == "darwin":
+        return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
+    lines = _lines(Path("/proc/cpuinfo"))
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
+
+
+def has_bf16() -> bool:
+    """Does the CPU compute in bf16, rather than emulate it?"""
+    lines = _lines(Path("/proc/cpuinfo"))
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return not set(BF16_UNITS).isdisjoint(flags.split())
+
+
+def memory() -> int:
+    """Give the machine's memory in bytes; 0 where it cannot be told."""
+    if sys.platform == "win32":
+        return _windows_memory()
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return 0
+
+
+def load() -> float:
+    """Give how many processes were computing over the last minute; nan where it is not told."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else float("nan")
+
+
+def gpus() -> list[dict[str, Any]]:
+    """List name and memory in bytes of the NVIDIA or AMD GPUs that torch can use."""
+    found = []
+    for number in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(number)
+        found.append({"name": facts.name, "memory_bytes": facts.total_memory})
+    return found
+
+
+def peak_process_memory() -> int:
+    """Give the most bytes this process has held at once; 0 where it cannot be told."""
+    if sys.platform == "win32":
+        return 0
+    import resource  # not on Windows
+
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held if sys.platform == "darwin" else held * 1024  # macOS counts bytes, Linux KiB
+
+
+def _quota(file: Path) -> int:
+    """Give the cores of a container's quota, rounded up; as many as there are without one."""
+    words = (_lines(file) or ["max"])[0].split()
+    everything = os.cpu_count() or 1
+    if len(words) != 2 or words[0] == "max":
+        return everything
+    return -(-int(words[0]) // int(words[1]))
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _output(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()
+
+
+def _windows_memory() -> int:
+    words = _output(
+        "powershell", "-NoProfile", "-Command",
+        "(Get-CimInstance Win32_ComputerSystem).TotalPhysicalMemory",
+    )  # fmt: skip
+    return int(words) if words.isdigit() else 0

@@ -1,0 +1,146 @@
+"""One process or many (as `torchrun` starts them): slices, sums and means over the global batch.
+
+With one process everything here is the identity, and torch's collectives are never touched.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+from trilemma.errors import MachineError
+
+
+def start(device: torch.device | str = "cpu") -> None:
+    """Join the other processes, if `torchrun` has started several; otherwise do nothing.
+
+    device: cuda joins through nccl, anything else through gloo. MachineError if they do not meet.
+    """
+    if _wanted() < 2 or dist.is_initialized():
+        return
+    backend = "nccl" if torch.device(device).type == "cuda" else "gloo"
+    try:
+        dist.init_process_group(backend)
+    except (RuntimeError, ValueError) as error:
+        raise MachineError(
+            f"{_wanted()} processes were announced (WORLD_SIZE) but do not meet: "
+            f"{error}; start them with torchrun, or unset WORLD_SIZE"
+        ) from error
+
+
+def end() -> None:
+    """Leave the other processes; do nothing if there are none."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """Give the number of this process, from 0; process 0 writes the files."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def local_rank() -> int:
+    """Give the number of this process on its machine, from 0: the GPU that is its own."""
+    return int(os.environ.get("LOCAL_RANK", "0")) if dist.is_initialized() else 0
+
+
+def count() -> int:
+    """Give how many processes there are."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def my_slice(n: int) -> slice:
+    """Give this process's part of n images of the global batch.
+
+    The parts are consecutive, together everything, and differ by at most one image.
+    """
+    return part_of(n, rank(), count())
+
+
+def part_of(n: int, index: int, parts: int) -> slice:
+    """Give part `index` of n items cut into `parts` consecutive parts, the longer ones first."""
+    assert 0 <= index < parts, f"part {index} of {parts}"
+    short, longer = divmod(n, parts)
+    begin = index * short + min(index, longer)
+    return slice(begin, begin + short + (index < longer))
+
+
+def sum_over_processes(tensors: Sequence[Tensor]) -> None:
+    """Add up each tensor over the processes, in place, as one flattened all-reduce a dtype."""
+    if count() == 1:
+        return
+    for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
+        alike = [tensor for tensor in tensors if tensor.dtype == dtype]
+        flat = torch.cat([tensor.detach().reshape(-1) for tensor in alike])
+        dist.all_reduce(flat)
+        pieces = torch.split(flat, [tensor.numel() for tensor in alike])
+        for tensor, piece in zip(alike, pieces, strict=True):
+            tensor.detach().copy_(piece.view_as(tensor))
+
+
+def total(tensor: Tensor) -> Tensor:
+    """Add up a tensor over the processes; gradients flow back to the tensor of every process.
+
+    The losses of all processes are one sum, so the gradient of each summand is the sum of the
+    gradients that arrive at the result in all of them.
+    """
+    if count() == 1:
+        return tensor
+    summed: Tensor = _Total.apply(tensor)
+    return summed
+
+
+def mean(values: Tensor) -> Tensor:
+    """Average over the first axis of the global batch: [n, ...] -> [...], differentiable.
+
+    Processes may hold different numbers of images; the mean is over all of them.
+    """
+    if count() == 1:
+        return values.mean(0)
+    images = total(torch.full((), len(values), dtype=values.dtype, device=values.device))
+    return total(values.sum(0)) / images
+
+
+def share(value: object) -> Any:
+    """Give every process the value that process 0 has: a choice made once, a run's name."""
+    if count() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def anywhere(flag: bool) -> bool:
+    """Is the flag set in any process? All of them get the same answer: to stop, to save."""
+    if count() == 1:
+        return flag
+    flags: list[bool] = [False] * count()
+    dist.all_gather_object(flags, flag)
+    return any(flags)
+
+
+def barrier() -> None:
+    """Wait until every process is here."""
+    if count() > 1:
+        dist.barrier()
+
+
+class _Total(torch.autograd.Function):
+    """An all-reduce whose backward is an all-reduce, so that it may be differentiated twice."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        summed = tensor.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(summed)
+        return summed
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return total(gradients[0])
+
+
+def _wanted() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))

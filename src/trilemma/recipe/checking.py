@@ -1,0 +1,228 @@
+"""Is a recipe possible? Names, ranges and combinations, each refused in one line.
+
+What is checked here needs no data and no machine. Everything a recipe may name is a key of a table;
+the tables hold functions, so this module loads torch.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from trilemma.errors import RecipeError
+from trilemma.maths.gan_losses import GAN_LOSSES
+from trilemma.maths.noise import PREDICTIONS, SCHEDULES
+from trilemma.maths.samplers import SAMPLERS
+from trilemma.nets.dcgan import fits
+from trilemma.nets.unet import check_sides
+from trilemma.recipe.closest import unknown
+from trilemma.recipe.files import SCHEMA
+from trilemma.recipe.networks import DCGANCritic, DCGANGenerator, UNet
+from trilemma.recipe.recipe import (
+    AdversarialRecipe,
+    DataRecipe,
+    DiffusionRecipe,
+    OptimizerRecipe,
+    Recipe,
+    SpeedRecipe,
+    TrainRecipe,
+    WatchRecipe,
+    parse_size,
+)
+
+METRICS = ("fd", "kid")  # scores that may be watched; lower is better
+EXTRACTORS = ("auto", "domain", "lite0", "inception", "dinov2", "pixels")
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+SEEDS = 2**32  # the CPU's generator keeps 32 bits of a seed
+WATCH_STEPS = 50  # network evaluations a watched sample may cost
+SIDE_MAX = 4096  # pixels
+
+
+def check(recipe: Recipe) -> None:
+    """Refuse what cannot be trained; RecipeError names the field, its value and what is allowed."""
+    if recipe.schema != SCHEMA:
+        raise RecipeError(f"schema is {recipe.schema}; allowed: {SCHEMA}")
+    inside("seed", recipe.seed, 0, SEEDS - 1)
+    _data(recipe.data)
+    family = recipe.family
+    if isinstance(family, AdversarialRecipe):
+        _adversarial(family, parse_size(recipe.data.size))
+    else:
+        _diffusion(family, parse_size(recipe.data.size))
+    for name in ("generator_optimizer", "critic_optimizer", "optimizer"):
+        if hasattr(family, name):
+            _optimizer(f"family.{name}", getattr(family, name))
+    _train(recipe.train)
+    _watch(recipe.watch, family)
+    _speed(recipe.speed)
+
+
+def known(field: str, name: str, allowed: Mapping[str, object] | tuple[str, ...]) -> None:
+    """Refuse a name that is not in a table."""
+    if name not in allowed:
+        raise RecipeError(unknown(field, name, allowed))
+
+
+def positive(field: str, value: float) -> None:
+    """Refuse 0 and what is below."""
+    if not value > 0:
+        raise RecipeError(f"{field} is {value:g}; allowed: more than 0")
+
+
+def not_negative(field: str, value: float) -> None:
+    """Refuse what is below 0."""
+    if not value >= 0:
+        raise RecipeError(f"{field} is {value:g}; allowed: 0 or more")
+
+
+def inside(field: str, value: float, low: float, high: float) -> None:
+    """Refuse what is not in [low, high]."""
+    if not low <= value <= high:
+        raise RecipeError(f"{field} is {value:g}; allowed: {low:g} to {high:.10g}")
+
+
+def share(field: str, value: float) -> None:
+    """Refuse what is not in [0, 1)."""
+    if not 0 <= value < 1:
+        raise RecipeError(f"{field} is {value:g}; allowed: 0 to below 1")
+
+
+def _each(part: object, prefix: str, rule: Callable[[str, Any], None], names: str) -> None:
+    """Apply one rule to the fields named in a line of words."""
+    for name in names.split():
+        rule(f"{prefix}.{name}", getattr(part, name))
+
+
+def _data(data: DataRecipe) -> None:
+    try:
+        height, width = parse_size(data.size)
+    except ValueError:
+        raise RecipeError(
+            f"data.size is '{data.size}'; allowed: width x height such as 96x64, or one number"
+        ) from None
+    inside("data.size (height)", height, 1, SIDE_MAX)
+    inside("data.size (width)", width, 1, SIDE_MAX)
+    if data.channels not in (1, 3):
+        raise RecipeError(f"data.channels is {data.channels}; allowed: 1 (grey), 3 (colour)")
+    share("data.held_out", data.held_out)
+    positive("data.memory", data.memory)
+    if len(set(data.classes)) < len(data.classes):
+        raise RecipeError(f"data.classes names one twice: {', '.join(data.classes)}")
+
+
+def _optimizer(prefix: str, optimizer: OptimizerRecipe) -> None:
+    _each(optimizer, prefix, positive, "lr eps")
+    _each(optimizer, prefix, share, "beta1 beta2")
+    _each(optimizer, prefix, not_negative, "weight_decay clip warmup lr_end")
+
+
+def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
+    known("family.loss", family.loss, GAN_LOSSES)
+    _each(family, "family", not_negative, "instance_noise instance_noise_images r1 r2 penalty_end")
+    positive("family.critic_updates", family.critic_updates)
+    if not 0.5 < family.label_real <= 1:
+        raise RecipeError(
+            f"family.label_real is {family.label_real:g}; allowed: more than 0.5, at most 1"
+        )
+    if family.label_real != 1 and family.loss != "bce":
+        raise RecipeError(
+            f"family.label_real = {family.label_real:g} is for the loss bce, not '{family.loss}'; "
+            "set family.label_real = 1.0 or family.loss = 'bce'"
+        )
+    _generator(family.generator, size)
+    _critic(family.critic, size, slopes=family.r1 > 0 or family.r2 > 0)
+
+
+def _generator(net: DCGANGenerator, size: tuple[int, int]) -> None:
+    _each(net, "family.generator", positive, "latent width")
+    _widths("family.generator", net.width, net.width_max)
+    _sides("family.generator", size)
+
+
+def _critic(net: DCGANCritic, size: tuple[int, int], *, slopes: bool) -> None:
+    positive("family.critic.width", net.width)
+    _widths("family.critic", net.width, net.width_max)
+    _sides("family.critic", size)
+    if net.batchnorm and slopes:
+        raise RecipeError(
+            "family.critic.batchnorm = true does not go with r1 or r2, which need the slope at one "
+            "image alone; set family.critic.batchnorm = false, or family.r1 = 0 and family.r2 = 0"
+        )
+
+
+def _widths(prefix: str, width: int, width_max: int) -> None:
+    if width_max < width:
+        raise RecipeError(
+            f"{prefix}.width_max is {width_max}, less than width; allowed: {width} or more"
+        )
+
+
+def _sides(prefix: str, size: tuple[int, int]) -> None:
+    height, width = size
+    if not fits(height, width):
+        raise RecipeError(
+            f"data.size {width}x{height} does not suit {prefix}.name = 'dcgan', whose sides are "
+            "k x 2^m with a small k; such as 28, 32, 48, 64, 96, 128"
+        )
+
+
+def _diffusion(family: DiffusionRecipe, size: tuple[int, int]) -> None:
+    known("family.schedule", family.schedule, SCHEDULES)
+    known("family.prediction", family.prediction, PREDICTIONS)
+    known("family.sampler", family.sampler, SAMPLERS)
+    _each(family, "family", positive, "steps sigma_data sigma_std sigma_min")
+    inside("family.timesteps", family.timesteps, 2, 100_000)
+    if family.process == "ddpm" and family.steps > family.timesteps:
+        raise RecipeError(
+            f"family.steps is {family.steps}, more than family.timesteps; "
+            f"allowed: 1 to {family.timesteps}"
+        )
+    if family.sigma_max <= family.sigma_min:
+        raise RecipeError(
+            f"family.sigma_max is {family.sigma_max:g}; allowed: more than family.sigma_min, "
+            f"{family.sigma_min:g}"
+        )
+    _unet(family.generator, size)
+
+
+def _unet(net: UNet, size: tuple[int, int]) -> None:
+    prefix = "family.generator"
+    _each(net, prefix, positive, "width blocks heads unshuffle")
+    share(f"{prefix}.dropout", net.dropout)
+    if not net.multipliers or min(net.multipliers) < 1:
+        raise RecipeError(
+            f"{prefix}.multipliers is {list(net.multipliers)}; allowed: each 1 or more"
+        )
+    if any(side < 1 for side in net.attention):
+        raise RecipeError(f"{prefix}.attention is {list(net.attention)}; allowed: sides, 1 or more")
+    check_sides(size, net.unshuffle)
+
+
+def _train(train: TrainRecipe) -> None:
+    _each(train, "train", positive, "batch_size patience plateau_patience plateau keep")
+    _each(
+        train, "train", not_negative, "epochs images minutes ema_images checkpoint_images ema_ramp"
+    )
+    inside("train.plateau", train.plateau, 0, 1)
+    inside("train.ema_ramp", train.ema_ramp, 0, 1)
+    if not (train.epochs or train.images or train.minutes):
+        raise RecipeError("train.epochs, images and minutes are all 0; set one: it is the length")
+
+
+def _watch(watch: WatchRecipe, family: AdversarialRecipe | DiffusionRecipe) -> None:
+    known("watch.metric", watch.metric, METRICS)
+    if not re.search(r"[/\\.]", watch.extractor):  # a path is looked for where it is opened
+        known("watch.extractor", watch.extractor, EXTRACTORS)
+    not_negative("watch.every", watch.every)
+    positive("watch.grid", watch.grid)
+    inside("watch.n", watch.n, 2, 1000)
+    inside("watch.steps", watch.steps, 0, WATCH_STEPS)
+    if watch.sampler and isinstance(family, DiffusionRecipe):
+        known("watch.sampler", watch.sampler, SAMPLERS)
+
+
+def _speed(speed: SpeedRecipe) -> None:
+    not_negative("speed.threads", speed.threads)
+    if not DEVICE.fullmatch(speed.device):
+        raise RecipeError(
+            f"speed.device is '{speed.device}'; allowed: auto, cpu, cuda, cuda:0, cuda:1, ..., mps"
+        )
