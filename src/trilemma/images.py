@@ -254,5 +254,5 @@ def write_bytes(path: Path, content: bytes) -> None:
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise NoSpaceError(
-            f"{path} cannot be written ({error.strerror}); free space or choose another --out"
+            f"{path} cannot be written ({error.strerror}); free space or choose another place"
         ) from None
