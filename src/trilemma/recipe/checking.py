@@ -1,7 +1,7 @@
 """Is a recipe possible? Names, ranges and combinations, each refused in one line.
 
 What is checked here needs no data and no machine. Everything a recipe may name is a key of a table;
-the tables hold functions, so this module loads torch.
+the tables hold functions, so they are imported late: reading a recipe must not load torch.
 """
 
 import re
@@ -9,11 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trilemma.errors import RecipeError
-from trilemma.maths.gan_losses import GAN_LOSSES
-from trilemma.maths.noise import PREDICTIONS, SCHEDULES
-from trilemma.maths.samplers import SAMPLERS
-from trilemma.nets.dcgan import fits
-from trilemma.nets.unet import check_sides
 from trilemma.recipe.closest import unknown
 from trilemma.recipe.files import SCHEMA
 from trilemma.recipe.networks import DCGANCritic, DCGANGenerator, UNet
@@ -116,6 +111,8 @@ def _optimizer(prefix: str, optimizer: OptimizerRecipe) -> None:
 
 
 def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
+    from trilemma.maths.gan_losses import GAN_LOSSES
+
     known("family.loss", family.loss, GAN_LOSSES)
     _each(family, "family", not_negative, "instance_noise instance_noise_images r1 r2 penalty_end")
     positive("family.critic_updates", family.critic_updates)
@@ -157,6 +154,8 @@ def _widths(prefix: str, width: int, width_max: int) -> None:
 
 
 def _sides(prefix: str, size: tuple[int, int]) -> None:
+    from trilemma.nets.dcgan import fits
+
     height, width = size
     if not fits(height, width):
         raise RecipeError(
@@ -166,6 +165,9 @@ def _sides(prefix: str, size: tuple[int, int]) -> None:
 
 
 def _diffusion(family: DiffusionRecipe, size: tuple[int, int]) -> None:
+    from trilemma.maths.noise import PREDICTIONS, SCHEDULES
+    from trilemma.maths.samplers import SAMPLERS
+
     known("family.schedule", family.schedule, SCHEDULES)
     known("family.prediction", family.prediction, PREDICTIONS)
     known("family.sampler", family.sampler, SAMPLERS)
@@ -185,6 +187,8 @@ def _diffusion(family: DiffusionRecipe, size: tuple[int, int]) -> None:
 
 
 def _unet(net: UNet, size: tuple[int, int]) -> None:
+    from trilemma.nets.unet import check_sides
+
     prefix = "family.generator"
     _each(net, prefix, positive, "width blocks heads unshuffle")
     share(f"{prefix}.dropout", net.dropout)
@@ -209,6 +213,8 @@ def _train(train: TrainRecipe) -> None:
 
 
 def _watch(watch: WatchRecipe, family: AdversarialRecipe | DiffusionRecipe) -> None:
+    from trilemma.maths.samplers import SAMPLERS
+
     known("watch.metric", watch.metric, METRICS)
     if not re.search(r"[/\\.]", watch.extractor):  # a path is looked for where it is opened
         known("watch.extractor", watch.extractor, EXTRACTORS)

@@ -1,0 +1,102 @@
+"""Recipes that cannot be trained are refused in a line; those at the edge are not."""
+
+import re
+from typing import Any
+
+import pytest
+
+from trilemma.errors import RecipeError
+from trilemma.recipe.checking import check
+from trilemma.recipe.files import from_table
+from trilemma.recipe.recipe import Recipe
+
+
+def recipe(dotted: dict[str, Any]) -> Recipe:
+    """Give the default recipe with some fields changed, by dotted name."""
+    table: dict[str, Any] = {}
+    for name, value in dotted.items():
+        *path, last = name.split(".")
+        place = table
+        for part in path:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return from_table(table, where="x")
+
+
+DIFFUSION = {"family.kind": "diffusion"}
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"seed": -1}, "seed is -1; allowed: 0 to 4294967295"),
+    ({"seed": 2**32}, "seed is 4.29497e+09; allowed"),
+    ({"data.size": "big"}, "data.size is 'big'; allowed: width x height such as 96x64"),
+    ({"data.size": "0"}, "data.size (height) is 0"),
+    ({"data.channels": 2}, "data.channels is 2; allowed: 1 (grey), 3 (colour)"),
+    ({"data.held_out": 1.0}, "data.held_out is 1"),
+    ({"data.memory": 0.0}, "data.memory is 0"),
+    ({"data.classes": ["a", "a"]}, "names one twice"),
+    ({"family.loss": "bec"}, "unknown family.loss 'bec'"),
+    ({"family.r1": -1.0}, "family.r1 is -1"),
+    ({"family.r1": 1.0}, "set family.critic.batchnorm = false"),
+    ({"family.r2": 1.0}, "set family.critic.batchnorm = false"),
+    ({"family.label_real": 0.5}, "family.label_real is 0.5"),
+    ({"family.label_real": 0.9, "family.loss": "relativistic"}, "is for the loss bce"),
+    ({"family.critic_updates": 0}, "family.critic_updates is 0"),
+    ({"family.generator.latent": 0}, "family.generator.latent is 0"),
+    ({"family.critic.width": 600}, "family.critic.width_max is 512"),
+    ({"data.size": "63x64"}, "data.size 63x64 does not suit"),
+    ({"data.size": "30x64", "family.critic.width": 0}, "30x64 does not suit"),
+    ({"family.generator_optimizer.lr": 0.0}, "family.generator_optimizer.lr is 0"),
+    ({"family.critic_optimizer.beta2": 1.0}, "family.critic_optimizer.beta2 is 1"),
+    ({**DIFFUSION, "family.optimizer.clip": -1.0}, "family.optimizer.clip is -1"),
+    ({**DIFFUSION, "family.sampler": "heunn"}, "did you mean heun?"),
+    ({**DIFFUSION, "family.schedule": "cos"}, "unknown family.schedule 'cos'"),
+    ({**DIFFUSION, "family.prediction": "x1"}, "unknown family.prediction 'x1'"),
+    ({**DIFFUSION, "family.steps": 1001}, "more than family.timesteps; allowed: 1 to 1000"),
+    ({**DIFFUSION, "family.sigma_max": 0.002}, "family.sigma_max is 0.002"),
+    ({**DIFFUSION, "family.generator.unshuffle": 2, "data.size": "63"}, "unshuffle"),
+    ({**DIFFUSION, "family.generator.multipliers": []}, "family.generator.multipliers is []"),
+    ({**DIFFUSION, "family.generator.attention": [0]}, "family.generator.attention is [0]"),
+    ({**DIFFUSION, "family.generator.dropout": 1.0}, "family.generator.dropout is 1"),
+    ({"train.batch_size": 0}, "train.batch_size is 0"),
+    ({"train.epochs": 0}, "train.epochs, images and minutes are all 0"),
+    ({"train.epochs": -1}, "train.epochs is -1"),
+    ({"train.plateau": 1.5}, "train.plateau is 1.5"),
+    ({"train.plateau": 0.0}, "train.plateau is 0"),
+    ({"train.keep": 0}, "train.keep is 0"),
+    ({"watch.metric": "fid"}, "unknown watch.metric 'fid'; allowed: fd, kid"),
+    ({"watch.extractor": "inceptoin"}, "did you mean inception?"),
+    ({"watch.n": 1001}, "watch.n is 1001; allowed: 2 to 1000"),
+    ({"watch.steps": 51}, "watch.steps is 51"),
+    ({**DIFFUSION, "watch.sampler": "dimm"}, "did you mean ddim?"),
+    ({"speed.device": "gpu"}, "speed.device is 'gpu'; allowed: auto, cpu, cuda"),
+    ({"speed.device": "cuda:x"}, "speed.device is 'cuda:x'"),
+    ({"speed.threads": -1}, "speed.threads is -1"),
+]
+
+
+@pytest.mark.parametrize(("dotted", "said"), REFUSED, ids=lambda value: str(value)[:40])
+def test_what_cannot_be_trained_is_refused_in_a_line(dotted: dict[str, Any], said: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(said)) as caught:
+        check(recipe(dotted))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "dotted",
+    [
+        {},
+        {"seed": 2**32 - 1},
+        {"family.r1": 1.0, "family.r2": 0.5, "family.critic.batchnorm": False},
+        {"family.loss": "relativistic"},
+        {"family.label_real": 0.9},
+        *({"data.size": size} for size in ("28", "32", "48", "64", "96x64", "128", "256")),
+        {**DIFFUSION, "family.process": "edm", "family.steps": 2000},
+        {**DIFFUSION, "data.size": "63x50"},
+        {**DIFFUSION, "watch.sampler": "heun", "watch.steps": 50},
+        {"train.epochs": 0, "train.minutes": 1.0},
+        {"watch.extractor": "my/classifier.safetensors"},
+        {"speed.device": "cuda:11"},
+    ],
+    ids=str,
+)
+def test_what_can_be_trained_passes(dotted: dict[str, Any]) -> None:
+    check(recipe(dotted))
