@@ -1,106 +1,101 @@
 """What is measured once at the start of a training: how a step is computed, how long it takes."""
 
 import copy
-import math
-import statistics
-import time
 from collections.abc import Callable
-from dataclasses import replace
+from typing import Any
 
 import torch
 
+from trilemma import devices, machine, processes
+from trilemma.devices import Choice
 from trilemma.errors import MemoryTooSmallError
 from trilemma.families.family import At
 from trilemma.recipe.recipe import TrainRecipe
 from trilemma.step import Compute, Task, shape, update
 
-ROUNDS = 3  # of every candidate, in turn
-SOUND = 0.1  # relative difference from the loss in float32 that is still rounding
-SLOW = 3.0  # a candidate whose first timed round takes so many times the best's is dropped
+SECONDS = 4.0  # for timing the choices
 SPARE = 0.97  # share of the time left that is planned for
+SCORES = 20  # over a training
 
-
-def candidates(task: Task) -> list[Compute]:
-    """List the ways a step may be computed under the recipe's precision."""
-    wanted = task.recipe.speed.precision
-    if wanted == "reference":
-        return [Compute()]
-    kinds = ("float32", "bf16") if wanted == "auto" else (wanted,)
-    return [Compute(precision=kind, channels_last=last) for kind in kinds for last in (False, True)]
+Reset = Callable[[], None]
 
 
 def measured(task: Task) -> tuple[Compute, float]:
-    """Time every candidate on the recipe's own step; return the fastest sound one.
+    """Time every way to compute the recipe's own step; return the fastest sound one.
 
     Also returns its seconds per image. Networks and optimizers are left as they were.
+    MemoryTooSmallError: the batch fits neither whole nor, where that is allowed, in parts.
     """
+    reset = remembered(task)
+    parts = fitting_parts(task, reset)
+    choices = devices.candidates(task.device, task.recipe.speed.precision)
+
+    def step(choice: Choice) -> Callable[[], float]:
+        compute = Compute(choice=choice, parts=parts)
+        return lambda: trial(task, compute, reset)
+
+    found = devices.measure(step, choices, seconds=SECONDS if len(choices) > 1 else SECONDS / 4)
+    task.compute = Compute(choice=found.choice, parts=parts)
+    shape(task)
+    reset()
+    seconds = next(t.seconds for t in found.timings if t.choice == found.choice)
+    return task.compute, seconds / images_a_round(task)
+
+
+def remembered(task: Task) -> Reset:
+    """Note networks and optimizers as they are; the function that is returned puts them back."""
     nets = task.family.nets
-    before = copy.deepcopy(nets.state_dict())
+    weights = copy.deepcopy(nets.state_dict())
     known = {name: copy.deepcopy(o.state_dict()) for name, o in task.optimizers.items()}
 
     def reset() -> None:
-        nets.load_state_dict(before)
+        nets.load_state_dict(weights)
         for name, optimizer in task.optimizers.items():
             optimizer.load_state_dict(copy.deepcopy(known[name]))
+        for flag in task.bad.values():
+            flag.zero_()
 
-    options = candidates(task)
-    parts = fitting_parts(task, options[0], reset)
-    options = [replace(option, parts=parts) for option in options]
-    losses = {option: trial(task, option, reset)[1] for option in options}
-    sound = [o for o in options if close(losses[o], losses[options[0]])] or options[:1]
-    times: dict[Compute, list[float]] = {option: [] for option in sound}
-    for _ in range(ROUNDS):
-        best = min((statistics.median(t) for t in times.values() if t), default=math.inf)
-        for option, taken in times.items():
-            if not taken or statistics.median(taken) < SLOW * best:
-                taken.append(trial(task, option, reset)[0])
-    chosen = min(sound, key=lambda option: statistics.median(times[option]))
-    task.compute = chosen
+    return reset
+
+
+def trial(task: Task, compute: Compute, reset: Reset) -> float:
+    """Run the first round as the choice says, from the same start; return the sum of its losses."""
+    task.compute = compute
     shape(task)
     reset()
-    return chosen, statistics.median(times[chosen])
-
-
-def trial(task: Task, option: Compute, reset: Callable[[], None]) -> tuple[float, list[float]]:
-    """Run one round as the option says: its seconds per image, its losses."""
-    task.compute = option
-    shape(task)
-    reset()
-    start = time.perf_counter()
     round_ = update(task, At(0, 0.0), images_total=10**9, rate=1.0)
-    losses = [float(loss) for loss in round_.losses.values()]
-    return (time.perf_counter() - start) / round_.images, losses
+    loss = sum(float(value) for value in round_.losses.values())
+    devices.synchronize(task.device)
+    return loss
 
 
-def close(losses: list[float], reference: list[float]) -> bool:
-    """Do two rounds agree up to rounding?"""
-    return all(
-        math.isclose(a, b, rel_tol=SOUND, abs_tol=1e-3)
-        for a, b in zip(losses, reference, strict=True)
-    )
+def images_a_round(task: Task) -> int:
+    """Count the images that a round takes from the data, at the start."""
+    repeats = [phase.repeats(At(0, 0.0)) for phase in task.family.phases]
+    return task.recipe.train.batch_size * next(count for count in repeats if count)
 
 
-def fitting_parts(task: Task, option: Compute, reset: Callable[[], None]) -> int:
+def fitting_parts(task: Task, reset: Reset) -> int:
     """Find into how many parts a batch must be cut to fit into memory; 1 where it fits whole."""
-    n, part = task.recipe.train.batch_size, 1
+    n, parts = task.recipe.train.batch_size, 1
     while True:
         try:
-            trial(task, replace(option, parts=part), reset)
+            trial(task, Compute(parts=parts), reset)
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise
-            part *= 2
-            if part > n:
+            parts *= 2
+            if parts > n:
                 raise MemoryTooSmallError(
                     "one image does not fit into memory; take a smaller --data.size or network"
                 ) from error
         else:
-            if part > 1 and not task.family.splits:
+            if parts > 1 and not task.family.splits:
                 raise MemoryTooSmallError(
                     f"a batch of {n} does not fit into memory, and these networks need it whole; "
-                    f"--batch-size {n // part} fits"
+                    f"--batch-size {n // parts} fits"
                 )
-            return part
+            return parts
 
 
 def out_of_memory(error: RuntimeError) -> bool:
@@ -115,7 +110,6 @@ def horizon(
     seconds_per_image: float,
     seconds_gone: float,
     seconds_a_score: float,
-    scores: int = 20,
 ) -> int:
     """Fix how many images a training will see; whole batches, at least one."""
     ends = []
@@ -124,6 +118,35 @@ def horizon(
     elif train.epochs:
         ends.append(train.epochs * images_in_epoch)
     if train.minutes:
-        left = SPARE * (60 * train.minutes - seconds_gone - scores * seconds_a_score)
+        left = SPARE * (60 * train.minutes - seconds_gone - SCORES * seconds_a_score)
         ends.append(left / seconds_per_image)
     return max(1, round(min(ends) / train.batch_size)) * train.batch_size
+
+
+def fingerprint(device: torch.device) -> dict[str, Any]:
+    """Name all that must be equal for a resumed run to be the same to the bit."""
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+    return {
+        "device": device.type,
+        "gpu": gpu,
+        "cpu": machine.cpu_name(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "torch": str(torch.__version__),
+        "processes": processes.count(),
+    }
+
+
+def to_plain(compute: Compute) -> dict[str, Any]:
+    """Write a compute choice down as plain values."""
+    return {
+        "precision": compute.choice.precision,
+        "channels_last": compute.choice.channels_last,
+        "parts": compute.parts,
+    }
+
+
+def from_plain(known: dict[str, Any]) -> Compute:
+    """Read a compute choice back."""
+    choice = Choice(precision=known["precision"], channels_last=known["channels_last"])
+    return Compute(choice=choice, parts=known["parts"])

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from trilemma import devices, processes
+from trilemma import machine, processes
 from trilemma.average import Average
 from trilemma.checkpoint import (
     State,
@@ -19,6 +19,7 @@ from trilemma.checkpoint import (
     write_state,
 )
 from trilemma.errors import DivergedError
+from trilemma.measuring import fingerprint, to_plain
 from trilemma.recipe.recipe import Recipe
 from trilemma.runfolder import RunFolder, write_json
 from trilemma.step import Round, Task
@@ -78,12 +79,12 @@ def load(sitting: Sitting, place: Path) -> State:
 
 def choices(task: Task) -> dict[str, Any]:
     """What was measured once and belongs to the run from then on."""
-    return {"compute": asdict(task.compute), "machine": devices.fingerprint(task.device)}
+    return {"compute": to_plain(task.compute), "machine": fingerprint(task.device)}
 
 
 def write_machine(sitting: Sitting) -> None:
     """Write machine.json: the machine and what was chosen on it."""
-    facts = {**devices.describe(), **sitting.state.choices}
+    facts = {**machine.describe(), **sitting.state.choices}
     facts["images_total"] = sitting.state.images_total
     if processes.rank() == 0:
         write_json(sitting.folder.file("machine.json"), facts)

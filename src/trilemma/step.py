@@ -10,6 +10,7 @@ from torch.optim import AdamW, Optimizer
 
 from trilemma import processes
 from trilemma.data.batches import Batches
+from trilemma.devices import REFERENCE, Choice, autocast
 from trilemma.families.family import At, Batch, Clock, Family, Phase
 from trilemma.maths.randomness import rng
 from trilemma.maths.rates import RATES, warmup
@@ -20,8 +21,7 @@ from trilemma.recipe.recipe import OptimizerRecipe, Recipe
 class Compute:
     """How a step is computed; measured once, then part of the run."""
 
-    precision: str = "float32"  # float32, bf16
-    channels_last: bool = False
+    choice: Choice = REFERENCE  # precision and memory format
     parts: int = 1  # a batch is computed in so many parts
 
 
@@ -72,8 +72,7 @@ def prepare(task: Task) -> None:
 
 def shape(task: Task) -> None:
     """Lay the weights out as the compute choice says."""
-    last = task.compute.channels_last
-    task.family.nets.to(memory_format=torch.channels_last if last else torch.contiguous_format)
+    task.family.nets.to(memory_format=task.compute.choice.memory_format)
 
 
 def update(task: Task, at: Clock, *, images_total: int, rate: float) -> Round:
@@ -112,9 +111,7 @@ def descend(
     clock = At(*(torch.tensor(float(value), device=task.device) for value in at))
     sums: dict[str, Tensor] = {}
     for part, noise in parts(task, phase, batch, at, n):
-        with torch.autocast(
-            task.device.type, torch.bfloat16, enabled=task.compute.precision == "bf16"
-        ):
+        with autocast(task.compute.choice, task.device):
             losses, scalars = phase.loss(part, noise, clock)
         assert losses.shape == (len(part.images),), f"{phase.name}: one loss an image is needed"
         (losses.sum() / n).backward()  # type: ignore[no-untyped-call]
@@ -144,6 +141,13 @@ def only(task: Task, trained: str) -> None:
             parameter.requires_grad_(name == trained)
 
 
+def release(task: Task) -> None:
+    """Let gradients reach all that is trained again, as they did before `prepare`."""
+    for parameters in task.trainable.values():
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
 def parts(
     task: Task, phase: Phase, batch: Batch, at: Clock, n: int
 ) -> Iterator[tuple[Batch, dict[str, Tensor]]]:
@@ -156,12 +160,11 @@ def parts(
     share = math.ceil(len(batch.images) / task.compute.parts)
     for start in range(0, len(batch.images), share):
         cut = slice(start, start + share)
-        images = batch.images[cut]
-        if task.compute.channels_last:
-            images = images.contiguous(memory_format=torch.channels_last)
         yield (
             batch._replace(
-                images=images,
+                images=batch.images[cut].contiguous(
+                    memory_format=task.compute.choice.memory_format
+                ),
                 labels=None if batch.labels is None else batch.labels[cut],
                 low=None if batch.low is None else batch.low[cut],
             ),

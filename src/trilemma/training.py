@@ -5,13 +5,14 @@ from pathlib import Path
 
 import torch
 
-from trilemma import devices, interrupts, processes
+from trilemma import interrupts, processes
 from trilemma.average import Average
 from trilemma.checkpoint import State, checkpoints
 from trilemma.data.batches import Batches
 from trilemma.errors import StoppedError
 from trilemma.families.family import At, Family
-from trilemma.measuring import horizon, measured
+from trilemma.interrupts import Interrupt
+from trilemma.measuring import fingerprint, from_plain, horizon, measured
 from trilemma.recipe.recipe import Recipe
 from trilemma.runfolder import RunFolder
 from trilemma.sitting import (
@@ -26,7 +27,7 @@ from trilemma.sitting import (
     score,
     write_machine,
 )
-from trilemma.step import Compute, Round, Task, prepare, shape, update
+from trilemma.step import Round, Task, prepare, release, shape, update
 
 CHECKPOINT_SECONDS = 60.0
 LOG_LINES = 500  # over the training, about
@@ -50,20 +51,27 @@ def train(
     task = Task(recipe=recipe, family=family, batches=batches, device=device)
     with folder.locked(), interrupts.caught() as interrupt:
         sitting = sit_down(task, folder, watch or Watch(), images_in_epoch)
-        reason = "done"
-        while sitting.state.images_seen < sitting.state.images_total:
-            advance(sitting)
-            if interrupt.signal:
-                save(sitting)
-                raise StoppedError(
-                    f"stopped at {sitting.state.images_seen:,} images; saved in {folder.path}; "
-                    "run the same command again to go on",
-                    signal=interrupt.signal,
-                )
-            if reason := ended(sitting):
-                break
-        finish(sitting, reason or "done")
+        try:
+            go_on(sitting, interrupt)
+        finally:
+            release(task)
     return sitting.state
+
+
+def go_on(sitting: Sitting, interrupt: Interrupt) -> None:
+    """Run rounds until the horizon, an early end, or an interrupt."""
+    reason = ""
+    while not reason and sitting.state.images_seen < sitting.state.images_total:
+        advance(sitting)
+        if interrupt.signal:
+            save(sitting)
+            raise StoppedError(
+                f"stopped at {sitting.state.images_seen:,} images; saved in "
+                f"{sitting.folder.path}; run the same command again to go on",
+                signal=interrupt.signal,
+            )
+        reason = ended(sitting)
+    finish(sitting, reason or "done")
 
 
 def sit_down(task: Task, folder: RunFolder, watch: Watch, images_in_epoch: int) -> Sitting:
@@ -108,9 +116,9 @@ def take_up(sitting: Sitting, place: Path) -> None:
     """Go on from a checkpoint; on another machine measure again and say so."""
     sitting.state = load(sitting, place)
     state, task = sitting.state, sitting.task
-    task.compute = Compute(**state.choices["compute"])
+    task.compute = from_plain(state.choices["compute"])
     sitting.folder.cut(state.images_seen)
-    same = state.choices["machine"] == devices.fingerprint(task.device)
+    same = state.choices["machine"] == fingerprint(task.device)
     if not same:
         task.compute, _ = measured(task)
         load(sitting, place)

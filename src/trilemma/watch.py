@@ -1,0 +1,183 @@
+"""Training with scores: the caller of `training.train`, which itself knows none."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from trilemma import devices, processes, training
+from trilemma.checkpoint import State
+from trilemma.data.batches import Batches
+from trilemma.data.sources import open_source
+from trilemma.data.values import Source
+from trilemma.errors import RunError
+from trilemma.families import build
+from trilemma.families.family import DrawOptions, Family
+from trilemma.features import cache, extractors
+from trilemma.features.extractor import Extractor
+from trilemma.images import grid, write_gif, write_png
+from trilemma.maths import frechet, kernel
+from trilemma.maths.randomness import rng
+from trilemma.places import runs_folder
+from trilemma.recipe import files
+from trilemma.recipe.checking import check
+from trilemma.recipe.naming import digest, run_name
+from trilemma.recipe.recipe import DiffusionRecipe, Recipe
+from trilemma.runfolder import RunFolder, write_text
+from trilemma.sampling import Drawer, drawn
+from trilemma.sitting import Watch
+
+WATCH_SEED = 1_000_000  # first seed of watched samples; reported ones start at 0
+REFERENCE = 5_000  # training images that watched samples are compared with, at most
+WATCH_STEPS = 20  # of the sampler, at most, unless the recipe says more
+GIF_SECONDS = 0.15  # a frame
+
+Show = Callable[[Mapping[str, Any]], None]
+Progress = Callable[[int, int], None]
+
+METRICS: Mapping[
+    str, Callable[[Tensor, Tensor], float]
+] = {  # (fake, real features) -> lower is better
+    "fd": lambda fake, real: frechet.distance(
+        frechet.moments(fake), frechet.reference(frechet.moments(real))
+    ),
+    "kid": lambda fake, real: kernel.kid(fake=fake, real=real).value,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What a training leaves: its folder and its last state; `state` is None if it was finished."""
+
+    folder: RunFolder
+    state: State | None
+
+
+def train(
+    recipe: Recipe,
+    *,
+    out: Path | None = None,
+    show: Show = lambda event: None,
+    say: Callable[[str], None] = lambda line: None,
+    progress: Progress = lambda done, total: None,
+) -> Trained:
+    """Train a recipe in its run folder, or go on where it stopped.
+
+    RecipeError, DataError: before anything is written. RunError: the folder holds another recipe.
+    """
+    check(recipe)
+    processes.start()
+    device = devices.pick(recipe.speed.device)
+    devices.use_threads(recipe.speed.threads)
+    source = open_source(recipe.data, "train", progress=progress, say=say)
+    folder = RunFolder(out or runs_folder() / run_name(recipe, source.fingerprint))
+    claim(folder, recipe, source)
+    if folder.finished():
+        return Trained(folder=folder, state=None)
+    for note in source.notes:
+        say(note)
+    family = build(recipe)
+    batches = Batches(
+        source,
+        recipe.train.batch_size,
+        seed=recipe.seed,
+        flip=recipe.data.flip,
+        device=device,
+    )
+    state = training.train(
+        recipe,
+        family,
+        batches,
+        folder,
+        device=device,
+        images_in_epoch=len(source),
+        watch=watching(recipe, family, source, folder, device=device, show=show, say=say),
+    )
+    if processes.rank() == 0:
+        write_progress(folder)
+    return Trained(folder=folder, state=state)
+
+
+def claim(folder: RunFolder, recipe: Recipe, source: Source) -> None:
+    """Write the recipe into a new folder; RunError where another training lies there."""
+    if folder.exists():
+        there = files.read(folder.path / "recipe.toml")
+        if digest(there, source.fingerprint) != digest(recipe, source.fingerprint):
+            raise RunError(
+                f"{folder.path} holds another training ({there.preset or 'a recipe'}); "
+                "give another --out DIR, or the settings it was begun with"
+            )
+        return
+    if processes.rank() == 0:
+        files.write(folder.file("recipe.toml"), recipe)
+        rows = "".join(f'"{name}","{reason}"\n' for name, reason in source.skipped)
+        if rows:
+            write_text(folder.file("skipped.csv"), "file,reason\n" + rows)
+
+
+def watching(
+    recipe: Recipe,
+    family: Family,
+    source: Source,
+    folder: RunFolder,
+    *,
+    device: torch.device,
+    show: Show,
+    say: Callable[[str], None],
+) -> Watch:
+    """Make the callables that score and picture the averaged networks."""
+    options = watched_options(recipe)
+    extractor = extractors.load(
+        recipe.watch.extractor, source=source.name, device=scoring(device), say=say
+    )
+    real = reference_features(extractor, source, recipe.seed)
+    seeds = range(WATCH_SEED, WATCH_SEED + recipe.watch.n)
+
+    def drawer(nets: nn.ModuleDict) -> Drawer:
+        return Drawer(recipe=recipe, family=family, nets=nets, device=device, options=options)
+
+    def score(nets: nn.ModuleDict) -> dict[str, float]:
+        fake = torch.from_numpy(extractor(drawn(drawer(nets), seeds)).features)
+        return {name: metric(fake, real) for name, metric in METRICS.items()}
+
+    def picture(nets: nn.ModuleDict, images_seen: int) -> None:
+        pixels = drawn(drawer(nets), range(recipe.watch.grid))
+        write_png(folder.file(f"samples/{images_seen:09d}.png"), grid(pixels))
+
+    return Watch(score=score, picture=picture, show=show)
+
+
+def watched_options(recipe: Recipe) -> DrawOptions:
+    """Choose the cheap sampler of watched scores: the recipe's own with at most 20 steps."""
+    family = recipe.family
+    if not isinstance(family, DiffusionRecipe):
+        return DrawOptions()
+    steps = recipe.watch.steps or min(family.steps, WATCH_STEPS)
+    return DrawOptions(sampler=recipe.watch.sampler or family.sampler, steps=steps)
+
+
+def reference_features(extractor: Extractor, source: Source, seed: int) -> Tensor:
+    """Extract features [M, D] of training images, at most 5,000 of them, drawn by the seed."""
+    order = torch.randperm(len(source), generator=rng(seed, "reference", 0)).numpy()
+    pixels = source.pixels[np.sort(order[:REFERENCE])]
+    return torch.from_numpy(cache.features(extractor, pixels).features)
+
+
+def write_progress(folder: RunFolder) -> None:
+    """Put the grids of all checkpoints into progress.gif."""
+    frames = [
+        np.atleast_3d(np.asarray(Image.open(path)))
+        for path in sorted((folder.path / "samples").glob("*.png"))
+    ]
+    if frames:
+        write_gif(folder.file("progress.gif"), frames, GIF_SECONDS)
+
+
+def scoring(device: torch.device) -> torch.device:
+    """Choose where features are computed: MPS has no float64, so the CPU stands in for it."""
+    return torch.device("cpu") if device.type == "mps" else device
