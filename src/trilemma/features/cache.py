@@ -1,0 +1,77 @@
+"""Features kept by content: the same pixels through the same extractor are computed once.
+
+An entry is an .npz in `features/` of the cache folder, named by the sha256 of the pixels and of
+what the extractor is. A damaged entry is computed again and replaced.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from trilemma.errors import DataError
+from trilemma.features import files
+from trilemma.features.extractor import Extractor, Features, Pixels, Progress
+from trilemma.places import Say, quiet, wanted_cache_folder, writable
+
+VERSION = 1  # raise it when an extractor's numbers change although its weights do not
+CHUNK = 4096  # images hashed at once
+
+
+def features(
+    extractor: Extractor, pixels: Pixels, *, say: Say = quiet, progress: Progress | None = None
+) -> Features:
+    """Give extractor(pixels), from the cache where it is there.
+
+    Where the cache cannot be written nothing is kept, and `say` gets one line.
+    """
+    folder = _folder(say)
+    if folder is None:
+        return extractor(pixels, progress=progress)
+    entry = folder / f"{key(extractor, pixels)}.npz"
+    kept = _kept(entry, len(pixels))
+    if kept is not None:
+        return kept
+    made = extractor(pixels, progress=progress)
+    _keep(entry, made, extractor, say)
+    return made
+
+
+def key(extractor: Extractor, pixels: Pixels) -> str:
+    """Give the sha256 of the pixels, their shape, and what the extractor is."""
+    what = (VERSION, extractor.id, extractor.weights_sha256, extractor.resize, pixels.shape)
+    digest = hashlib.sha256(repr(what).encode())
+    for start in range(0, len(pixels), CHUNK):
+        digest.update(np.ascontiguousarray(pixels[start : start + CHUNK]).data)
+    return digest.hexdigest()
+
+
+def _folder(say: Say) -> Path | None:
+    wanted = wanted_cache_folder()
+    if wanted is not None and writable(wanted / "features"):
+        return wanted / "features"
+    shown = wanted if wanted is not None else "the home folder"
+    say(f"{shown} cannot be written; features are not kept (set TRILEMMA_CACHE to one that can)")
+    return None
+
+
+def _kept(entry: Path, n: int) -> Features | None:
+    if not entry.is_file():
+        return None
+    try:
+        kept = files.read(entry).features
+    except DataError:
+        return None
+    return kept if len(kept.features) == len(kept.logits) == n else None
+
+
+def _keep(entry: Path, made: Features, extractor: Extractor, say: Say) -> None:
+    """Write an entry; a full disk costs the entry, not the scores."""
+    part = entry.with_name(f"{entry.stem}-{os.getpid()}.npz")
+    try:
+        files.write(part, made, meta=files.meta_of(extractor))
+        part.replace(entry)
+    except OSError as error:
+        part.with_name(part.name + ".part").unlink(missing_ok=True)
+        say(f"{entry.parent}: features are not kept ({error.strerror or error})")

@@ -1,0 +1,50 @@
+"""The value every extractor is: a function from pixels to features, and what it is called."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]  # [N, H, W, C]; a memory map serves as well
+Floats = NDArray[np.float32]
+Progress = Callable[[int, int], None]  # (images done, images in all)
+
+
+class Features(NamedTuple):
+    """What an extractor saw in N images."""
+
+    features: Floats  # [N, D]
+    logits: Floats  # [N, K]; K = 0 where the extractor knows no classes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extractor:
+    """Pixels in, features and logits out, and all that must be equal between two columns."""
+
+    name: str  # as it was asked for: domain, lite0, inception, dinov2, pixels; labels FD[name]
+    id: str  # name, variant and the first 8 digits of the weights' sha256
+    weights_sha256: str  # of the file of weights; "" for pixels
+    resize: str  # the rule by which an image gets the extractor's size and channels
+    features: int  # D; 0: depends on the images (pixels)
+    classes: tuple[str, ...] = ()  # names of the K logits; may be empty although K > 0
+    accuracy: float = float("nan")  # on held-out images of its own source; nan: not known
+    licence: str = ""  # of the weights
+    batch: int = 256  # images computed at once
+    extract: Callable[[Pixels], Features]  # of one batch
+
+    def __call__(self, pixels: Pixels, *, progress: Progress | None = None) -> Features:
+        """Extract from pixels uint8 [N, H, W, C], C 1 or 3, N >= 1, in batches, in order."""
+        assert pixels.dtype == np.uint8, f"pixels are {pixels.dtype}, not uint8"
+        assert pixels.ndim == 4, f"pixels have shape {pixels.shape}, not [N, H, W, C]"
+        parts = []
+        for start in range(0, len(pixels), self.batch):
+            part = np.ascontiguousarray(pixels[start : start + self.batch])
+            parts.append(self.extract(part))
+            if progress is not None:
+                progress(start + len(part), len(pixels))
+        return Features(
+            np.concatenate([part.features for part in parts]),
+            np.concatenate([part.logits for part in parts]),
+        )
