@@ -30,6 +30,7 @@ PLAIN = re.compile(
 )
 # Only these readers: Pillow's EPS reader, for one, would start another program.
 FORMATS = "AVIF BMP DIB GIF HEIF ICO JPEG JPEG2000 MPO PNG PPM TGA TIFF WEBP"
+PNG = b"\x89PNG"  # how such a file begins
 
 # Pillow warns from 89 million pixels on and refuses above 179 million; between them we just read.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -116,8 +117,9 @@ def decode(data: bytes, *, channels: int, size: tuple[int, int] | None = None) -
     if not data:
         raise DataError("empty file")
     try:
-        with _open(data) as image:
-            image.verify()  # checksums of a PNG; load() accepts wrong ones. Spends the object
+        if data.startswith(PNG):  # load() accepts wrong checksums; verify() spends the object
+            with _open(data) as image:
+                image.verify()
         with _open(data) as image:
             frames = getattr(image, "n_frames", 1)
             if size is not None:
@@ -183,13 +185,15 @@ def resized(pixels: Pixels, *, channels: int, size: tuple[int, int]) -> Pixels:
     if pixels.shape == (*size, channels):
         return pixels
     _refuse_tiny((pixels.shape[1], pixels.shape[0]), size)
-    return np.asarray(fit(to_eight_bits(_pillow(pixels), channels), size)).reshape(*size, channels)
+    return np.asarray(fit(to_eight_bits(to_picture(pixels), channels), size)).reshape(
+        *size, channels
+    )
 
 
 def write_png(path: Path, pixels: Pixels) -> None:
     """Write pixels [H, W, C] (or [H, W]) beside `path`, then move the file into place."""
     picture = io.BytesIO()
-    _pillow(pixels).save(picture, "PNG")
+    to_picture(pixels).save(picture, "PNG")
     write_bytes(path, picture.getvalue())
 
 
@@ -213,7 +217,7 @@ def write_gif(path: Path, frames: Iterable[Pixels], seconds: float) -> None:
     seconds: how long each frame stays (a GIF counts hundredths). Grey frames keep every level;
     colours are cut to 256 for the whole film, chosen from all frames, with dithering.
     """
-    pictures = [_pillow(frame) for frame in frames]
+    pictures = [to_picture(frame) for frame in frames]
     assert pictures, "a GIF needs a frame"
     if pictures[0].mode == "RGB":
         palette = _shared_palette(pictures)
@@ -238,7 +242,8 @@ def _shared_palette(pictures: list[Image.Image]) -> Image.Image:
     return Image.fromarray(np.concatenate(thinned)).quantize(256)
 
 
-def _pillow(pixels: Pixels) -> Image.Image:
+def to_picture(pixels: Pixels) -> Image.Image:
+    """Give pixels [H, W, C] or [H, W] as a Pillow image."""
     flat = np.ascontiguousarray(pixels)
     return Image.fromarray(flat[..., 0] if flat.ndim == 3 and flat.shape[-1] == 1 else flat)
 

@@ -13,6 +13,8 @@ from trilemma.data.values import Found, Skipped
 from trilemma.errors import DataError, MissingExtraError
 from trilemma.images import is_image, refuse_by_name
 
+LARGEST = 1 << 28  # bytes, of one image file
+
 
 def list_folder(folder: Path) -> Found:
     """List the image files below a folder, sorted by name; hidden files do not count.
@@ -50,6 +52,8 @@ def _sort_out(folder: Path) -> tuple[dict[str, Path], list[Skipped], Counter[str
             skipped.append(Skipped(name, reason))
         elif not is_image(name):
             others[path.suffix.lower() or "without an ending"] += 1
+        elif (length := path.stat().st_size) > LARGEST:
+            skipped.append(Skipped(name, f"{length:,} bytes, more than {LARGEST:,}"))
         else:
             try:
                 refuse_by_name(name)

@@ -14,6 +14,7 @@ from trilemma.data.fetch import download
 from trilemma.data.idx import IMAGES, LABELS, read_idx
 from trilemma.data.shards import list_shards
 from trilemma.data.values import Found, Pixels
+from trilemma.errors import DataError
 from trilemma.places import Say, cache_folder, quiet
 
 Arrays = tuple[Pixels, np.ndarray]  # uint8 [N, H, W, C], labels [N]
@@ -28,7 +29,7 @@ class NamedSet:
     classes: tuple[str, ...]
     licence: str
     read: Callable[[Path, str], Arrays | None]  # folder, train or test; None: not there
-    folder: str = ""  # torchvision's folder, below a root; "": the set is embedded
+    folder: str = ""  # where torchvision puts the files, below a root
     mirrors: tuple[str, ...] = ()  # addresses that a file's name is added to
     md5: Mapping[str, str] | None = None  # of the files to download
     system: tuple[str, ...] = ()  # folders where a system's package puts it
@@ -64,7 +65,6 @@ NAMED: Mapping[str, NamedSet] = {
         ),
         licence="none stated (Krizhevsky 2009: CIFAR-10)",
         read=read_cifar10,
-        folder="cifar-10-batches-py",
         mirrors=("https://www.cs.toronto.edu/~kriz/",),
         md5={"cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a"},
     ),
@@ -127,7 +127,10 @@ def list_named(name: str, split: str, *, root: str = "", say: Say = quiet) -> Fo
     """
     wanted = ("train", "test") if split == "all" else (split,)
     for folder in places(name, root):
-        found = _list(name, folder, wanted)
+        try:
+            found = _list(name, folder, wanted)
+        except PermissionError:
+            raise DataError(f"{folder} may not be read; change its permissions") from None
         if found is not None:
             return found
     named = NAMED[name]

@@ -140,7 +140,7 @@ def _decode(
 
 def _outcomes(found: Found, rows: np.ndarray, shape: Shape) -> Iterator[Outcome]:
     """Decode rows in parallel, in their order."""
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(rows), AHEAD):
             yield from pool.map(
                 lambda row: _outcome(found, int(row), shape), rows[start : start + AHEAD]
