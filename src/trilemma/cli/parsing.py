@@ -63,7 +63,7 @@ def read(
                 args=list(words),
                 prog=prog,
                 description=about or arguments.__doc__,
-                default=tyro.MISSING if default is None else default,
+                default=tyro.MISSING_NONPROP if default is None else default,
                 return_unknown_args=True,
                 config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagCreatePairsOff)
                 if default is None
@@ -108,18 +108,16 @@ def options(part: type, prefix: str = "", *, at: object = None) -> Iterator[Opti
 
 
 def one_line(box: str) -> str:
-    """Take the message out of one of tyro's error boxes: no frame, no colours, no line breaks."""
+    """Take the message out of one of tyro's error boxes: no frame, no colours, no line breaks.
+
+    A terminal without box characters gets the title and a rule of hyphens in place of the frame.
+    """
     plain = re.sub(r"\x1b\[[0-9;]*m", "", box)
-    rows = [row.strip("│| ").strip() for row in plain.splitlines()]
-    message: list[str] = []
-    for row in rows:
-        if row.startswith(("╭", "+")):
-            continue
-        if row.startswith(("─", "╰", "-")) and not OPTION.match(row):
-            break
-        message.append(row)
-    text = " ".join(filter(None, message)).rstrip(".")
-    return text.removeprefix("Error parsing ")
+    rows = [row.strip("│╰╯ ") for row in plain.splitlines()]
+    rules = [number for number, row in enumerate(rows) if re.fullmatch("[─-]{3,}|╭.*", row)]
+    begin, end = (*rules, len(rows), len(rows))[:2]
+    text = " ".join(" ".join(rows[begin + 1 : end]).split())
+    return text.rstrip(".").removeprefix("Error parsing ")
 
 
 def _plain(hint: Any, name: str) -> tuple[Any, str]:
