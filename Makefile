@@ -1,7 +1,8 @@
 # The two commands of a newcomer are `make demo` and `make test`. GNU make 3.81 or newer.
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest -q -n 2
+# Two processes with one thread each: faster than one with two, and no fight over two cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test slow check clean

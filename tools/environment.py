@@ -116,7 +116,7 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
 
 def packages(tool: str, python: str, verb: str, *words: str) -> list[str]:
     """Spell a command of uv or pip on the packages of an environment."""
-    quiet = [] if sys.stdout.isatty() else ["--quiet"]
+    quiet = [] if sys.stdout.isatty() else ["-q" if tool == "uv" else "-qq"]  # errors stay
     if tool == "uv":  # which leaves bytecode out unless told: half of the time that --help takes
         compiled = ["--compile-bytecode"] if verb == "install" else []
         return ["uv", "pip", verb, "--python", python, *compiled, *quiet, *words]
