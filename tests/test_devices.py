@@ -37,6 +37,16 @@ def test_a_device_that_is_there_is_given_by_number(monkeypatch: pytest.MonkeyPat
     assert devices.pick("cuda:1") == torch.device("cuda", 1)
 
 
+def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, gpus=4)
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    assert devices.pick("cuda") == torch.device("cuda"), "one process alone"
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert devices.pick("cuda") == devices.pick("auto") == torch.device("cuda", 2)
+    assert devices.pick("cuda:1") == torch.device("cuda", 1)
+    assert devices.pick("cpu") == CPU
+
+
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "mps", "gpu", "cuda:x", "cpu:1", "cud:0", ""])
 def test_a_device_that_is_missing_is_an_error(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     pretend(monkeypatch)

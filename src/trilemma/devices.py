@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 
-from trilemma import machine
+from trilemma import machine, processes
 from trilemma.errors import MachineError
 
 Seconds = Callable[[], float]
@@ -23,16 +23,18 @@ def pick(device: str) -> torch.device:
     """Give the device of a name: auto, cpu, cuda, cuda:N or mps.
 
     auto: CUDA, else MPS, else the CPU; the caller prints what it chose. MachineError if the device
-    that was asked for is not there: never another one instead.
+    that was asked for is not there: never another one instead. Of several processes on a machine
+    each gets a GPU of its own.
     """
     if device == "auto":
-        return torch.device(_best())
+        device = _best()
     name, _, number = device.partition(":")
     if name not in _there() or not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
         raise MachineError(f"device '{device}' is not on this machine; there: {_listed()}")
     if number and int(number) >= torch.cuda.device_count():
         raise MachineError(f"device '{device}' is not on this machine; there: {_listed()}")
-    return torch.device(device)
+    several = device == "cuda" and processes.local_rank() > 0
+    return torch.device(device, processes.local_rank()) if several else torch.device(device)
 
 
 def use_threads(threads: int) -> int:

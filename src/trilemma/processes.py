@@ -17,11 +17,14 @@ from trilemma.errors import MachineError
 def start(device: torch.device | str = "cpu") -> None:
     """Join the other processes, if `torchrun` has started several; otherwise do nothing.
 
-    device: cuda joins through nccl, anything else through gloo. MachineError if they do not meet.
+    device: as `devices.pick` gave it; CUDA joins through nccl, anything else through gloo.
+    MachineError if they do not meet.
     """
     if _wanted() < 2 or dist.is_initialized():
         return
     backend = "nccl" if torch.device(device).type == "cuda" else "gloo"
+    if backend == "nccl":
+        torch.cuda.set_device(device)  # objects travel through the current GPU
     try:
         dist.init_process_group(backend)
     except (RuntimeError, ValueError) as error:
@@ -43,8 +46,11 @@ def rank() -> int:
 
 
 def local_rank() -> int:
-    """Give the number of this process on its machine, from 0: the GPU that is its own."""
-    return int(os.environ.get("LOCAL_RANK", "0")) if dist.is_initialized() else 0
+    """Give the number of this process on its machine, from 0: of the GPU that is its own.
+
+    Known before `start`, which needs the device.
+    """
+    return int(os.environ.get("LOCAL_RANK", "0")) if _wanted() > 1 else 0
 
 
 def count() -> int:
