@@ -35,10 +35,11 @@ def measured(task: Task) -> tuple[Compute, float]:
         return lambda: trial(task, compute, reset)
 
     found = devices.measure(step, choices, seconds=SECONDS if len(choices) > 1 else SECONDS / 4)
-    task.compute = Compute(choice=found.choice, parts=parts)
+    seconds = next(t.seconds for t in found.timings if t.choice == found.choice)
+    choice, parts, seconds = processes.share((found.choice, parts, seconds))
+    task.compute = Compute(choice=choice, parts=parts)
     shape(task)
     reset()
-    seconds = next(t.seconds for t in found.timings if t.choice == found.choice)
     return task.compute, seconds / images_a_round(task)
 
 
@@ -108,8 +109,8 @@ def horizon(
     *,
     images_in_epoch: int,
     seconds_per_image: float,
-    seconds_gone: float,
-    seconds_a_score: float,
+    seconds_gone: float = 0.0,
+    seconds_a_score: float = 0.0,
 ) -> int:
     """Fix how many images a training will see; whole batches, at least one."""
     ends = []

@@ -64,7 +64,11 @@ def found(place: Path, which: str = "") -> Found:
         weights, label = averaged_weights(RunFolder(place), which)
         bundle = False
     return Found(
-        name=place.name, place=place, recipe=recipe, weights=weights, checkpoint=label,
+        name=place.name,
+        place=place,
+        recipe=recipe,
+        weights=weights,
+        checkpoint=label,
         bundle=bundle,
     )
 

@@ -87,7 +87,7 @@ def sit_down(task: Task, folder: RunFolder, watch: Watch, images_in_epoch: int) 
     )
     kept = checkpoints(folder)
     if kept:
-        take_up(sitting, kept[-1])
+        take_up(sitting, kept[-1], images_in_epoch)
     else:
         begin(sitting, images_in_epoch)
     return sitting
@@ -112,17 +112,25 @@ def begin(sitting: Sitting, images_in_epoch: int) -> None:
     save(sitting)
 
 
-def take_up(sitting: Sitting, place: Path) -> None:
-    """Go on from a checkpoint; on another machine measure again and say so."""
+def take_up(sitting: Sitting, place: Path, images_in_epoch: int) -> None:
+    """Go on from a checkpoint; on another machine measure again and say so.
+
+    A state without a horizon is that of a finished run which goes on: the horizon is added.
+    """
     sitting.state = load(sitting, place)
     state, task = sitting.state, sitting.task
     task.compute = from_plain(state.choices["compute"])
     sitting.folder.cut(state.images_seen)
     same = state.choices["machine"] == fingerprint(task.device)
-    if not same:
-        task.compute, _ = measured(task)
+    if not same or not state.images_total:
+        task.compute, seconds_per_image = measured(task)
         load(sitting, place)
         state.choices = choices(task)
+        state.images_total = state.images_total or state.images_seen + horizon(
+            task.recipe.train,
+            images_in_epoch=images_in_epoch,
+            seconds_per_image=seconds_per_image,
+        )
         write_machine(sitting)
     shape(task)
     sitting.started = time.monotonic() - state.seconds

@@ -1,5 +1,8 @@
 """Training with scores: the caller of `training.train`, which itself knows none."""
 
+import csv
+import io
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +13,15 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from trilemma import devices, processes, training
-from trilemma.checkpoint import State
+from trilemma import devices, extracting, processes, training
+from trilemma.checkpoint import State, checkpoints, read_state, write_state
 from trilemma.data.batches import Batches
 from trilemma.data.sources import open_source
 from trilemma.data.values import Source
 from trilemma.errors import RunError
 from trilemma.families import build
 from trilemma.families.family import DrawOptions, Family
-from trilemma.features import cache, extractors
+from trilemma.features import cache
 from trilemma.features.extractor import Extractor
 from trilemma.images import grid, write_gif, write_png
 from trilemma.maths import frechet, kernel
@@ -29,6 +32,7 @@ from trilemma.recipe.checking import check
 from trilemma.recipe.naming import digest, run_name
 from trilemma.recipe.recipe import DiffusionRecipe, Recipe
 from trilemma.runfolder import RunFolder, write_text
+from trilemma.runs import find_run
 from trilemma.sampling import Drawer, drawn
 from trilemma.sitting import Watch
 
@@ -71,17 +75,19 @@ def train(
     RecipeError, DataError: before anything is written. RunError: the folder holds another recipe.
     """
     check(recipe)
-    processes.start()
     device = devices.pick(recipe.speed.device)
+    processes.start(device)
     devices.use_threads(recipe.speed.threads)
     source = open_source(recipe.data, "train", progress=progress, say=say)
     folder = RunFolder(out or runs_folder() / run_name(recipe, source.fingerprint))
-    claim(folder, recipe, source)
+    fits(folder, recipe, source)
     if folder.finished():
         return Trained(folder=folder, state=None)
     for note in source.notes:
         say(note)
     family = build(recipe)
+    watch = watching(recipe, family, source, folder, device=device, show=show, say=say)
+    claim(folder, recipe, source)
     batches = Batches(
         source,
         recipe.train.batch_size,
@@ -96,28 +102,69 @@ def train(
         folder,
         device=device,
         images_in_epoch=len(source),
-        watch=watching(recipe, family, source, folder, device=device, show=show, say=say),
+        watch=watch,
     )
     if processes.rank() == 0:
         write_progress(folder)
     return Trained(folder=folder, state=state)
 
 
-def claim(folder: RunFolder, recipe: Recipe, source: Source) -> None:
-    """Write the recipe into a new folder; RunError where another training lies there."""
-    if folder.exists():
-        there = files.read(folder.path / "recipe.toml")
-        if digest(there, source.fingerprint) != digest(recipe, source.fingerprint):
-            raise RunError(
-                f"{folder.path} holds another training ({there.preset or 'a recipe'}); "
-                "give another --out DIR, or the settings it was begun with"
-            )
+def continued(
+    run: str,
+    recipe: Recipe,
+    *,
+    out: Path | None = None,
+    show: Show = lambda event: None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Trained:
+    """Train a finished run on, as a new run that begins at its last checkpoint.
+
+    recipe: the run's own, whose epochs, images or minutes count what is added. RunError: there is
+    no such run, it is not finished, or it is a bundle.
+    """
+    parent = find_run(run)
+    if parent.bundle:
+        raise RunError(f"{run} is a bundle and has no optimizer; train a preset --from it instead")
+    if not RunFolder(parent.place).finished():
+        raise RunError(f"{run} is not finished; run its own command again to go on")
+    last = checkpoints(RunFolder(parent.place))[-1]
+    name = f"{parent.name}+{last.name}"
+    folder = RunFolder(out or parent.place.with_name(name))
+    if not folder.exists():
+        shutil.copytree(last, folder.file(f"checkpoints/{last.name}"))
+        reopen(folder.path / "checkpoints" / last.name)
+        write_text(folder.file("parent.txt"), f"{parent.name} at {last.name} images\n")
+    return train(recipe, out=folder.path, show=show, say=say)
+
+
+def reopen(place: Path) -> None:
+    """Let the last state of a finished run begin a new one: without horizon and scores."""
+    known = read_state(place)
+    choices, rate = known.choices, known.rate
+    write_state(place, State(images_seen=known.images_seen, choices=choices, rate=rate))
+
+
+def fits(folder: RunFolder, recipe: Recipe, source: Source) -> None:
+    """Refuse a folder in which another training lies: RunError."""
+    if not folder.exists():
         return
-    if processes.rank() == 0:
-        files.write(folder.file("recipe.toml"), recipe)
-        rows = "".join(f'"{name}","{reason}"\n' for name, reason in source.skipped)
-        if rows:
-            write_text(folder.file("skipped.csv"), "file,reason\n" + rows)
+    there = files.read(folder.path / "recipe.toml")
+    if digest(there, source.fingerprint) != digest(recipe, source.fingerprint):
+        raise RunError(
+            f"{folder.path} holds another training ({there.preset or 'a recipe'}); "
+            "give another --out DIR, or the settings it was begun with"
+        )
+
+
+def claim(folder: RunFolder, recipe: Recipe, source: Source) -> None:
+    """Write the recipe and the list of skipped files into a new folder."""
+    if folder.exists() or processes.rank():
+        return
+    files.write(folder.file("recipe.toml"), recipe)
+    if source.skipped:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([("file", "reason"), *source.skipped])
+        write_text(folder.file("skipped.csv"), text.getvalue())
 
 
 def watching(
@@ -132,9 +179,7 @@ def watching(
 ) -> Watch:
     """Make the callables that score and picture the averaged networks."""
     options = watched_options(recipe)
-    extractor = extractors.load(
-        recipe.watch.extractor, source=source.name, device=scoring(device), say=say
-    )
+    extractor = extracting.load(recipe.watch.extractor, recipe.data, device=device, say=say)
     real = reference_features(extractor, source, recipe.seed)
     seeds = range(WATCH_SEED, WATCH_SEED + recipe.watch.n)
 
@@ -176,8 +221,3 @@ def write_progress(folder: RunFolder) -> None:
     ]
     if frames:
         write_gif(folder.file("progress.gif"), frames, GIF_SECONDS)
-
-
-def scoring(device: torch.device) -> torch.device:
-    """Choose where features are computed: MPS has no float64, so the CPU stands in for it."""
-    return torch.device("cpu") if device.type == "mps" else device

@@ -9,7 +9,6 @@ from torch import Generator, Tensor, nn
 from trilemma.families.family import (
     Batch,
     Draw,
-
     Family,
     Losses,
     Noise,

@@ -14,7 +14,7 @@ class DataRecipe:
     """Which images."""
 
     source: str = "folder"  # a data set's name, or folder: whatever lies at root
-    root: str = ""  # folder, zip, .npz, .npy or shards; for a named set where its files lie; empty: the cache
+    root: str = ""  # folder, zip, .npz, .npy or shards; of a named set: its files; empty: cache
     size: str = "64x64"  # width x height, pixels; one number means a square
     channels: int = 3  # 1 grey, 3 colour
     classes: tuple[str, ...] = ()  # keep only these; empty: all

@@ -1,0 +1,162 @@
+"""The Python names: train, sample, evaluate, compare; runs and pictures that show themselves."""
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from trilemma import comparison, devices, watch
+from trilemma.assessing import assess
+from trilemma.cli.live import say, shown
+from trilemma.comparison import Comparison
+from trilemma.errors import RunError
+from trilemma.families.family import DrawOptions
+from trilemma.images import grid
+from trilemma.recipe import overrides, presets
+from trilemma.runfolder import RunFolder
+from trilemma.runs import find_run
+from trilemma.sampling import Pixels, drawn, load_generator
+from trilemma.scores import Scores
+
+
+@dataclass(frozen=True)
+class Images:
+    """Pictures, uint8 [N, H, W, C]; a notebook shows them as a grid."""
+
+    pixels: Pixels
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return len(self.pixels)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Give the pixels to numpy."""
+        return np.array(self.pixels, dtype=dtype, copy=copy)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the grid as a picture; its ending says which kind."""
+        picture(self.pixels).save(path)
+        return Path(path)
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        shown_large(picture(self.pixels)).save(file, "PNG")
+        return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training on disk, by its folder, its name, or the name of a bundle."""
+
+    name: str
+
+    def sample(
+        self, n: int = 64, *, seed: int = 0, sampler: str = "", steps: int = 0, device: str = "auto"
+    ) -> Images:
+        """Draw n images; image i from seed + i."""
+        options = DrawOptions(sampler=sampler, steps=steps)
+        drawer = load_generator(self.name, device=devices.pick(device), options=options)
+        return Images(drawn(drawer, range(seed, seed + n)))
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return find_run(self.name).place
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of log.jsonl."""
+        return RunFolder(self.path).log()
+
+    def evaluate(self, against: str = "", *, n: int = 0) -> Scores:
+        """Score its images against real ones: its own held-out split, unless another is named."""
+        return evaluate(self.name, against, n=n)
+
+    def _repr_html_(self) -> str:
+        gif = self.path / "progress.gif"
+        last = self.log[-1] if self.log else {}
+        words = f"{last.get('images_seen', 0):,} images, {last.get('seconds', 0):,.0f} s"
+        shown_gif = ""
+        if gif.is_file():
+            data = base64.b64encode(gif.read_bytes()).decode()
+            shown_gif = (
+                f'<br><img alt="samples during training" src="data:image/gif;base64,{data}">'
+            )
+        return f"<b>{html.escape(self.path.name)}</b> {words}{shown_gif}"
+
+
+def train(
+    preset: str,
+    *,
+    seed: int = 0,
+    minutes: float = 0.0,
+    epochs: float = 0.0,
+    images: int = 0,
+    root: str = "",
+    out: str | Path | None = None,
+    settings: Mapping[str, object] | None = None,
+) -> Run:
+    """Train a preset, or go on where a training of it stopped; return the run.
+
+    minutes, epochs, images: how long, in place of the preset's. root: where the images lie.
+    settings: any field of the recipe by its dotted name, {"family.generator.width": 32}.
+    """
+    recipe = replace(presets.find(preset).recipe, seed=seed)
+    lengths = {"minutes": minutes, "epochs": float(epochs), "images": images}
+    if epochs or images:
+        recipe = overrides.apply(recipe, {"train": lengths}, where="train()")
+    elif minutes:
+        recipe = overrides.apply(recipe, {"train": {"minutes": float(minutes)}}, where="train()")
+    if root:
+        recipe = overrides.apply(recipe, {"data": {"root": root}}, where="train()")
+    for name, value in (settings or {}).items():
+        recipe = overrides.apply(recipe, nested(name, value), where="settings")
+    with shown(f"{preset} · seed {seed}") as show:
+        done = watch.train(recipe, out=Path(out) if out else None, show=show, say=say)
+    return Run(str(done.folder.path))
+
+
+def sample(run: str | Run, n: int = 64, *, seed: int = 0) -> Images:
+    """Draw n images from a run or bundle; image i from seed + i."""
+    return Run(name_of(run)).sample(n, seed=seed)
+
+
+def evaluate(images: str | Run, against: str = "", *, n: int = 0) -> Scores:
+    """Score a run, bundle, folder, file or source against real images."""
+    return assess(name_of(images), against, n=n, say=say)
+
+
+def compare(runs: Sequence[str | Run], *, n: int = 0, group: bool = True) -> Comparison:
+    """Score runs on equal terms; the result shows itself, and `to_html` writes the report."""
+    if isinstance(runs, str | Run):
+        raise RunError("compare takes a list of runs: compare([one, other])")
+    return comparison.compare([name_of(run) for run in runs], n=n, group=group, say=say)
+
+
+def name_of(run: str | Run) -> str:
+    """Give what a run is called."""
+    return run.name if isinstance(run, Run) else run
+
+
+def nested(name: str, value: object) -> dict[str, object]:
+    """Turn a dotted name into nested tables."""
+    first, _, rest = name.partition(".")
+    return {first: nested(rest, value) if rest else value}
+
+
+def picture(pixels: Pixels) -> Image.Image:
+    """Make one picture of many."""
+    whole = grid(pixels)
+    return Image.fromarray(whole[:, :, 0] if whole.shape[2] == 1 else whole)
+
+
+def shown_large(image: Image.Image) -> Image.Image:
+    """Enlarge small pictures by whole pixels."""
+    times = max(1, 480 // max(image.size))
+    return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)

@@ -1,0 +1,65 @@
+"""trilemma compare: line runs up: one table, one report."""
+
+import json
+import shlex
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Score runs on equal terms and write one report; runs that differ in the seed are grouped."""
+
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()  # runs or bundles
+    out: str = "reports"  # folder of report.html, the plots and the tables
+    n: int = 0  # images drawn of each; 0: as many as are held out, from 200 to 2,000
+    extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, or a path
+    metrics: tuple[str, ...] = (
+        "fd",
+        "kid",
+        "is",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+    )  # scores to compute
+    ungroup: bool = False  # list runs that differ only in the seed singly
+    lang: Literal["en", "pt"] = "en"  # of the report
+    open: bool = False  # show the report in the browser
+    json: bool = False  # print the scores as JSON, too
+    device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
+
+
+def run(arguments: Arguments) -> None:
+    """Compare, print the table, write the report."""
+    from rich.console import Console
+
+    from trilemma.cli.live import counted, say
+    from trilemma.comparison import compare, facts
+    from trilemma.report.tables import terminal
+
+    with counted("images") as progress:
+        made = compare(
+            arguments.runs,
+            n=arguments.n,
+            extractor=arguments.extractor,
+            metrics=arguments.metrics,
+            device=arguments.device,
+            group=not arguments.ungroup,
+            command=shlex.join(["trilemma", "compare", *arguments.runs]),
+            say=say,
+            progress=progress,
+        )
+    page = made.write(Path(arguments.out), language=arguments.lang)
+    if arguments.json:
+        print(json.dumps(facts(made), indent=1))
+    else:
+        console = Console()
+        console.print(terminal(made.contents, language=arguments.lang, width=console.width))
+        print(f"report: {page}")
+    if arguments.open:
+        webbrowser.open(page.resolve().as_uri())

@@ -1,0 +1,48 @@
+"""trilemma demo: the main job on the digits that ship with the package."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+PRESETS = ("digits-gan", "digits-diffusion")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Train a GAN and a diffusion model on 4,000 digits, score both, write one report."""
+
+    minutes: float = 0.0  # of training for each model; 0: as the presets say, about one
+    out: str = "reports"  # folder of the report
+    lang: Literal["en", "pt"] = "en"  # of the report
+    open: bool = False  # show the report in the browser
+
+
+def run(arguments: Arguments) -> None:
+    """Train both, compare them, say what to try next."""
+    from trilemma.cli import compare
+    from trilemma.cli.live import device_line, duration, say, shown
+    from trilemma.recipe.presets import find
+    from trilemma.watch import train
+
+    begun = time.monotonic()
+    say(device_line("auto"))
+    places = []
+    for name in PRESETS:
+        recipe = find(name).recipe
+        if arguments.minutes:
+            recipe = replace(recipe, train=replace(recipe.train, minutes=arguments.minutes))
+        with shown(name) as show:
+            places.append(str(train(recipe, show=show, say=say).folder.path))
+    page = Path(arguments.out) / "report.html"
+    compare.run(
+        compare.Arguments(
+            runs=tuple(places), out=arguments.out, lang=arguments.lang, open=arguments.open
+        )
+    )
+    print(f"done in {duration(time.monotonic() - begun)}; open {page} in a browser")
+    print("next:")
+    print("  trilemma sample digits-gan digits-diffusion   the models that ship, side by side")
+    print("  trilemma train mnist-gan-fast                 five minutes on all of MNIST")
+    print("  trilemma data my-photos                       is your folder fit for training?")
+    print("  trilemma train --data.root my-photos          train on it")

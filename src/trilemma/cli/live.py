@@ -1,0 +1,172 @@
+"""What is seen of a training: a live panel in a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from trilemma import devices, machine
+
+Event = Mapping[str, Any]
+PLAIN_SECONDS = 10.0  # between two plain lines
+ALWAYS = ("start", "score", "resume", "rollback", "end")  # events that are worth a line at once
+
+
+@dataclass
+class Status:
+    """What was last heard of a training."""
+
+    name: str
+    images_total: int = 0
+    images_seen: int = 0
+    seconds: float = 0.0
+    begun: tuple[int, float] | None = None  # images and seconds at the start of this sitting
+    losses: dict[str, float] = field(default_factory=dict)
+    scalars: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    last: str = ""
+
+    def hear(self, event: Event) -> None:
+        """Take in a line of the log."""
+        self.images_seen, self.seconds = event["images_seen"], event["seconds"]
+        self.images_total = event.get("images_total", self.images_total)
+        if event["event"] == "step":
+            self.begun = self.begun or (self.images_seen, self.seconds)
+            self.losses, self.scalars = dict(event["losses"]), dict(event["scalars"])
+        elif event["event"] == "score":
+            self.scores = dict(event["scalars"])
+        self.last = event.get("why", self.last)
+
+    @property
+    def rate(self) -> float:
+        """Images a second in this sitting; 0 where it is not known yet."""
+        if self.begun is None or self.seconds <= self.begun[1]:
+            return 0.0
+        return (self.images_seen - self.begun[0]) / (self.seconds - self.begun[1])
+
+    @property
+    def left(self) -> str:
+        """The time left, as people say it."""
+        if not self.rate or not self.images_total:
+            return "..."
+        return duration((self.images_total - self.images_seen) / self.rate)
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as 45 s, 3 min 20 s or 2 h 5 min."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def numbers(values: Mapping[str, float]) -> str:
+    """Write named numbers in one line."""
+    return "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+
+
+def line(event: Event, status: Status) -> str:
+    """Write an event as one plain line."""
+    total = f"/{status.images_total:,}" if status.images_total else ""
+    head = f"{duration(status.seconds):>9}  {status.images_seen:,}{total} images"
+    tail = {
+        "start": "measured: " + choice(event),
+        "step": f"{status.rate:,.0f}/s, {status.left} left  {numbers(status.losses)}",
+        "score": "score: " + numbers(status.scores),
+        "resume": "goes on from its last checkpoint",
+        "rollback": f"went back: {status.last}",
+        "end": f"finished: {status.last}",
+    }
+    return f"{head}  {tail.get(event['event'], event['event'])}"
+
+
+def choice(event: Event) -> str:
+    """Say how a step is computed."""
+    compute = event.get("choices", {}).get("compute", {})
+    layout = "channels last" if compute.get("channels_last") else "contiguous"
+    return f"{compute.get('precision', '?')}, {layout}"
+
+
+def panel(status: Status) -> Group:
+    """Draw the live display."""
+    facts = Table.grid(padding=(0, 2))
+    rows = {
+        "images": f"{status.images_seen:,} of {status.images_total:,}, {status.rate:,.0f} a second",
+        "time": f"{duration(status.seconds)} gone, {status.left} left",
+        "losses": numbers(status.losses),
+        "scalars": numbers(status.scalars),
+        "last score": numbers(status.scores) or "...",
+        "memory": f"{machine.peak_process_memory() / 1e9:.1f} GB at most",
+    }
+    for name, value in rows.items():
+        facts.add_row(Text(name, style="dim"), value)
+    bar = ProgressBar(total=max(1, status.images_total), completed=status.images_seen, width=60)
+    return Group(Text(status.name, style="bold"), bar, facts)
+
+
+@contextmanager
+def shown(name: str) -> Iterator[Callable[[Event], None]]:
+    """Show a training while the block runs; gives the function that takes its events."""
+    status = Status(name)
+    console = Console(stderr=True)
+    if not (console.is_terminal or console.is_jupyter):
+        yield plain(status)
+        return
+    with Live(console=console, get_renderable=lambda: panel(status), refresh_per_second=4):
+        yield status.hear
+
+
+def plain(status: Status) -> Callable[[Event], None]:
+    """Print a line at once for what matters, and every ten seconds for steps."""
+    due = [0.0]
+
+    def show(event: Event) -> None:
+        status.hear(event)
+        now = time.monotonic()
+        if event["event"] in ALWAYS or (event["event"] == "step" and now >= due[0]):
+            due[0] = now + PLAIN_SECONDS
+            print(line(event, status), file=sys.stderr, flush=True)
+
+    return show
+
+
+def say(text: str) -> None:
+    """Tell the user one line, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many of many images are done, in a terminal; elsewhere nothing."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total: None
+        return
+    state = [0, 1]
+
+    def bar() -> Group:
+        done = ProgressBar(total=max(1, state[1]), completed=state[0], width=40)
+        return Group(Text(f"{what}: {state[0]:,} of {state[1]:,}"), done)
+
+    def take(done: int, total: int) -> None:
+        state[:] = [done, total]
+
+    with Live(console=console, get_renderable=bar, refresh_per_second=4, transient=True):
+        yield take
+
+
+def device_line(device: str) -> str:
+    """Say which device was chosen, and on what."""
+    picked = devices.pick(device)
+    name = machine.cpu_name() if picked.type == "cpu" else str(picked)
+    return f"device: {picked.type} ({name}, {machine.cores()} cores)"

@@ -1,0 +1,47 @@
+"""trilemma sample: draw images from runs or bundles."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Draw images from runs or bundles; several give one picture, from equal seeds."""
+
+    runs: Annotated[
+        tuple[str, ...], tyro.conf.Positional
+    ] = ()  # runs or bundles; none: the newest of each family
+    n: int = 64  # images of each
+    seed: int = 0  # of the first image; image i has seed + i
+    out: str = ""  # file or folder; empty: samples.png, .npy, .npz, or the folder samples
+    format: Literal["grid", "folder", "npy", "npz"] = "grid"  # one picture, one a seed, or arrays
+    sampler: str = ""  # ancestral, ddim, dpm++2m, heun; empty: the recipe's own
+    steps: int = 0  # of the sampler; 0: the recipe's own
+    device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
+    batch: int = 64  # images drawn at once
+
+
+def run(arguments: Arguments) -> None:
+    """Draw, write, and say where."""
+    from trilemma import drawing
+    from trilemma.cli.live import counted, say
+
+    with counted("images") as progress:
+        done = drawing.sample(
+            arguments.runs,
+            n=arguments.n,
+            seed=arguments.seed,
+            out=Path(arguments.out) if arguments.out else None,
+            kind=arguments.format,
+            sampler=arguments.sampler,
+            steps=arguments.steps,
+            device=arguments.device,
+            batch=arguments.batch,
+            say=say,
+            progress=progress,
+        )
+    for path in done:
+        print(path)

@@ -1,0 +1,207 @@
+"""Runs against runs: scored on equal terms, grouped over seeds, lined up for the report."""
+
+import datetime as dt
+import html
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trilemma import devices, machine
+from trilemma.errors import RunError
+from trilemma.evaluation import STANDARD, write_scores
+from trilemma.extracting import extractor_for
+from trilemma.maths.kernel import kid_difference
+from trilemma.maths.statistics import over_seeds
+from trilemma.recipe.naming import differences
+from trilemma.report.contents import Contents, Difference
+from trilemma.report.page import render, write_page
+from trilemma.report.plots import write_plots
+from trilemma.report.tables import write_csv, write_latex
+from trilemma.runs import Found, find_run
+from trilemma.runviews import view
+from trilemma.scores import Score, Scores
+from trilemma.scoring import Progress, Reference, Say, Scored, refer, score_run, tensor
+
+GRID = 64  # images shown of every run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Scored runs and the report's contents."""
+
+    scored: tuple[Scored, ...]
+    contents: Contents
+
+    def write(self, folder: Path, *, language: str = "en") -> Path:
+        """Write report.html, the plots, scores.json, scores.csv and scores.tex; return the page."""
+        return self.to_html(folder / "report.html", language=language)
+
+    def to_html(self, page: str | Path = "report.html", *, language: str = "en") -> Path:
+        """Write the report to this file, and its plots and tables beside it; return its path."""
+        page = Path(page)
+        folder = page.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        write_page(self.contents, page, language=language)
+        write_plots(self.contents, folder)
+        write_scores(folder / "scores.json", self.contents.scores)
+        write_csv(self.contents, folder / "scores.csv")
+        write_latex(self.contents, folder / "scores.tex")
+        return page
+
+    def _repr_html_(self) -> str:
+        """Show the report in a notebook."""
+        text = html.escape(render(self.contents), quote=True)
+        return f'<iframe srcdoc="{text}" style="width:100%;height:800px;border:0"></iframe>'
+
+
+def compare(
+    runs: Sequence[str],
+    *,
+    n: int = 0,
+    extractor: str = "auto",
+    metrics: Sequence[str] = STANDARD,
+    device: str = "auto",
+    group: bool = True,
+    command: str = "",
+    say: Say = lambda line: None,
+    progress: Progress = lambda done, total: None,
+) -> Comparison:
+    """Score runs or bundles against the held-out images of their data and line them up.
+
+    n: images drawn of each; 0: as many as are held out, from 200 to 2,000. group: runs that differ
+    only in their seed become one, with the error over seeds. RunError where no run is given.
+    """
+    if not runs:
+        raise RunError("no run to compare; give at least one (trilemma runs lists them)")
+    where = devices.pick(device)
+    places = [find_run(run) for run in dict.fromkeys(runs)]
+    references: dict[tuple[Any, ...], Reference] = {}
+    scored = []
+    for place in places:
+        key = data_of(place)
+        if key not in references:
+            chosen = extractor_for(place, extractor, device=where, say=say)
+            references[key] = refer(place, chosen, n=n, say=say, progress=progress)
+        say(f"{place.name}: drawing and scoring")
+        scored.append(
+            score_run(place, references[key], n=n, metrics=metrics, device=where, progress=progress)
+        )
+    return Comparison(scored=tuple(scored), contents=contents(scored, group=group, command=command))
+
+
+def data_of(found: Found) -> tuple[Any, ...]:
+    """Give what must be equal for two runs to share a reference."""
+    data = found.recipe.data
+    return data.source, data.root, data.size, data.channels, data.classes, data.held_out
+
+
+def contents(scored: Sequence[Scored], *, group: bool, command: str) -> Contents:
+    """Fill the report."""
+    groups = grouped(scored) if group else [[one] for one in scored]
+    names = [group_name(members) for members in groups]
+    first = scored[0].reference
+    return Contents(
+        title=" · ".join(names),
+        runs=tuple(view(name, g, grid=GRID) for name, g in zip(names, groups, strict=True)),
+        scores=gathered(groups, names),
+        differences=tuple(told_apart(groups, names)),
+        reference=first.source.name,
+        real=np.asarray(first.source.pixels[first.rows[:GRID]]),
+        machine=machine.describe(),
+        created=dt.date.today().isoformat(),
+        command=command,
+        extractor_accuracy=first.extractor.accuracy,
+        notes=tuple(dict.fromkeys(note for one in scored for note in notes(one))),
+    )
+
+
+def grouped(scored: Sequence[Scored]) -> list[list[Scored]]:
+    """Put runs together whose recipes differ in nothing but the seed."""
+    groups: list[list[Scored]] = []
+    for one in scored:
+        for group in groups:
+            apart = {name for name, _, _ in differences(one.found.recipe, group[0].found.recipe)}
+            if apart <= {"seed"} and not one.found.bundle and not group[0].found.bundle:
+                group.append(one)
+                break
+        else:
+            groups.append([one])
+    return groups
+
+
+def group_name(members: Sequence[Scored]) -> str:
+    """Name a group after its preset, a single run after itself."""
+    if len(members) == 1:
+        return members[0].found.name
+    return f"{members[0].found.recipe.preset} ({len(members)} seeds)"
+
+
+def gathered(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> Scores:
+    """Collect the scores of all runs; of a group the mean, with its error over seeds."""
+    columns, scores, shares = {}, [], []
+    for name, members in zip(names, groups, strict=True):
+        for member in members:
+            columns.update(member.scores.columns)
+        first = members[0].scores
+        for place, score in enumerate(first.scores):
+            values = [member.scores.scores[place] for member in members]
+            scores.append(averaged(values, name) if len(members) > 1 else score)
+        shares += [replace(share, run=name) for share in first.shares]
+    return Scores(columns=columns, scores=tuple(scores), shares=tuple(shares))
+
+
+def averaged(values: Sequence[Score], name: str) -> Score:
+    """Average one score over seeds; its error is that of the mean of so many trainings."""
+    estimate = over_seeds([score.value for score in values])
+    return replace(values[0], run=name, value=estimate.value, error=estimate.error)
+
+
+def told_apart(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> list[Difference]:
+    """Ask of every two runs of one reference whether their KID can be told apart."""
+    found = []
+    for (one, first), (other, second) in combinations(zip(names, groups, strict=True), 2):
+        a, b = first[0], second[0]
+        if a.reference is not b.reference:
+            continue
+        estimate = kid_difference(
+            first=tensor(a.features), second=tensor(b.features), real=tensor(a.reference.real)
+        )
+        column = next((s.column for s in a.scores.scores if s.metric == "kid"), "")
+        found.append(
+            Difference(
+                first=one,
+                second=other,
+                metric="kid",
+                column=column,
+                difference=estimate.value,
+                low=estimate.low,
+                high=estimate.high,
+            )
+        )
+    return found
+
+
+def notes(one: Scored) -> list[str]:
+    """Say what a reader must know about how a run was scored."""
+    said = list(one.reference.source.notes)
+    searched, there = len(one.reference.seen_rows), len(one.reference.train)
+    if searched < there:
+        said.append(f"copies were looked for among {searched:,} of {there:,} training images")
+    return said
+
+
+def facts(comparison: Comparison) -> Mapping[str, Any]:
+    """Give the scores as plain values, as `--json` prints them."""
+    return {
+        score.run: {
+            other.metric: None if math.isnan(other.value) else other.value
+            for other in comparison.contents.scores.scores
+            if other.run == score.run
+        }
+        for score in comparison.contents.scores.scores
+    }

@@ -1,0 +1,122 @@
+"""Runs -> pictures on disk: a grid, a folder of PNGs, or arrays."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from trilemma import devices
+from trilemma.errors import RunError
+from trilemma.families.family import DrawOptions
+from trilemma.images import grid, write_png
+from trilemma.runs import Found, find_run, newest
+from trilemma.sampling import Pixels, draw, load_generator
+
+Kind = Literal["grid", "folder", "npy", "npz"]
+Progress = Callable[[int, int], None]
+GAP = 8  # pixels between two runs' grids
+
+
+def sample(
+    runs: Sequence[str],
+    *,
+    n: int = 64,
+    seed: int = 0,
+    out: Path | None = None,
+    kind: Kind = "grid",
+    sampler: str = "",
+    steps: int = 0,
+    device: str = "auto",
+    batch: int = 64,
+    say: Callable[[str], None] = lambda line: None,
+    progress: Progress = lambda done, total: None,
+) -> list[Path]:
+    """Draw n images of each run from the seeds seed, seed + 1, ...; return the files written.
+
+    runs: names, paths or bundles; none: the newest GAN and the newest diffusion model. RunError:
+    nothing to draw from, or n or batch under 1.
+    """
+    if n < 1 or batch < 1:
+        raise RunError(f"--n {n} --batch {batch}; allowed: 1 or more")
+    found = chosen(runs)
+    options = DrawOptions(sampler=sampler, steps=steps)
+    where = devices.pick(device)
+    drawn = {}
+    for number, run in enumerate(found):
+        say(f"{run.name}: {n} images from {run.checkpoint}, seeds {seed} to {seed + n - 1}")
+        drawer = load_generator(run, device=where, options=options)
+        parts = []
+        for part in draw(drawer, range(seed, seed + n), batch=batch):
+            parts.append(part)
+            progress(number * n + sum(map(len, parts)), len(found) * n)
+        drawn[run.name] = np.concatenate(parts)
+    if kind == "grid":
+        path = out or Path("samples.png")
+        folder_of(path)
+        write_png(path, side_by_side(list(drawn.values())))
+        return [path]
+    return [
+        written(pixels, kind=kind, place=place(out, name, kind, len(drawn)), seed=seed)
+        for name, pixels in drawn.items()
+    ]
+
+
+def chosen(runs: Sequence[str]) -> list[Found]:
+    """Find the runs that are named, or the newest of each family."""
+    if runs:
+        return [find_run(run) for run in runs]
+    both = [newest("adversarial"), newest("diffusion")]
+    found = [run for run in both if run is not None]
+    if not found:
+        raise RunError("no run yet; train one (trilemma demo), or name a bundle: digits-gan")
+    return found
+
+
+def side_by_side(pictures: Sequence[Pixels]) -> Pixels:
+    """Put the grids of several runs next to each other, white between them."""
+    grids = [grid(pixels) for pixels in pictures]
+    height = max(len(one) for one in grids)
+    channels = max(one.shape[2] for one in grids)
+    columns: list[Pixels] = []
+    for one in grids:
+        framed = np.full((height, one.shape[1], channels), 255, dtype=np.uint8)
+        framed[: len(one)] = one
+        columns += [framed, np.full((height, GAP, channels), 255, dtype=np.uint8)]
+    return np.concatenate(columns[:-1], axis=1)
+
+
+def place(out: Path | None, name: str, kind: Kind, runs: int) -> Path:
+    """Choose where one run's images go."""
+    if kind == "folder":
+        base = out or Path("samples")
+        return base / name if runs > 1 else base
+    if out is None:
+        return Path(f"{name}.{kind}")
+    return out.with_name(f"{out.stem}-{name}{out.suffix}") if runs > 1 else out
+
+
+def written(pixels: Pixels, *, kind: Kind, place: Path, seed: int) -> Path:
+    """Write one run's images as a folder of PNGs named by seed, or as an array."""
+    folder_of(place)
+    if kind == "folder":
+        place.mkdir(parents=True, exist_ok=True)
+        for number, picture in enumerate(pixels):
+            write_png(place / f"{seed + number:06d}.png", picture)
+    elif kind == "npy":
+        with place.open("wb") as file:
+            np.save(file, pixels)
+    else:
+        with place.open("wb") as file:
+            np.savez(
+                file,
+                images=pixels,
+                labels=np.full(len(pixels), -1),
+                seeds=np.arange(seed, seed + len(pixels)),
+            )
+    return place
+
+
+def folder_of(path: Path) -> None:
+    """Make the folder that a file goes into."""
+    path.parent.mkdir(parents=True, exist_ok=True)

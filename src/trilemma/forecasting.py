@@ -1,0 +1,71 @@
+"""What a training will take here, measured before it is begun: time, memory, disk."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from trilemma import devices
+from trilemma.data.batches import Batches
+from trilemma.data.sources import open_source
+from trilemma.families import build
+from trilemma.measuring import horizon, measured, to_plain
+from trilemma.recipe.recipe import Recipe
+from trilemma.sampling import Drawer, drawn
+from trilemma.step import Task, prepare
+from trilemma.watch import watched_options
+
+BYTES_A_WEIGHT = 4
+COPIES = 4  # of every weight in a checkpoint: itself, its average, two moments of Adam
+
+
+def forecast(recipe: Recipe, *, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure the recipe's own step for some seconds and say what the whole will take.
+
+    Nothing is written. Keys: images, epochs, seconds, images_per_second, memory_bytes, disk_bytes,
+    compute, device, data.
+    """
+    device = devices.pick(recipe.speed.device)
+    devices.use_threads(recipe.speed.threads)
+    source = open_source(recipe.data, "train", say=say)
+    family = build(recipe)
+    batches = Batches(source, recipe.train.batch_size, seed=recipe.seed, device=device)
+    task = Task(recipe=recipe, family=family, batches=batches, device=device)
+    prepare(task)
+    compute, seconds_per_image = measured(task)
+    a_score = score_seconds(recipe, task)
+    images = horizon(
+        recipe.train,
+        images_in_epoch=len(source),
+        seconds_per_image=seconds_per_image,
+        seconds_gone=0.0,
+        seconds_a_score=a_score,
+    )
+    weights = sum(p.numel() for p in family.nets.parameters())
+    kept = recipe.train.keep + 1
+    return {
+        "device": str(device),
+        "data": f"{source.name}, {len(source):,} images",
+        "images": images,
+        "epochs": round(images / len(source), 2),
+        "seconds": round(images * seconds_per_image + 20 * a_score),
+        "images_per_second": round(1 / seconds_per_image),
+        "memory_bytes": devices.peak_memory(device),
+        "disk_bytes": weights * BYTES_A_WEIGHT * COPIES * kept,
+        "compute": to_plain(compute),
+    }
+
+
+def score_seconds(recipe: Recipe, task: Task) -> float:
+    """Time drawing a few watched images; seconds for all of them."""
+    nets = torch.nn.ModuleDict({name: task.family.nets[name] for name in task.family.averaged})
+    nets.eval()
+    options = watched_options(recipe)
+    drawer = Drawer(
+        recipe=recipe, family=task.family, nets=nets, device=task.device, options=options
+    )
+    some = min(32, recipe.watch.n)
+    start = time.perf_counter()
+    drawn(drawer, range(some))
+    return (time.perf_counter() - start) / some * (recipe.watch.n + recipe.watch.grid)

@@ -1,0 +1,120 @@
+"""What a report shows of one run: its log as curves, its recipe, its samples and their likes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from trilemma.recipe.files import to_table
+from trilemma.report.contents import Curve, Nearest, RunView
+from trilemma.runfolder import RunFolder
+from trilemma.runs import Found
+from trilemma.scoring import Scored
+
+SHOWN = 10  # samples whose nearest training images are shown
+
+Log = Sequence[Mapping[str, Any]]
+
+
+def view(name: str, members: Sequence[Scored], *, grid: int) -> RunView:
+    """Show a run, or a group of runs that differ in their seed by its first."""
+    first = members[0]
+    folder = RunFolder(first.found.place)
+    log = folder.log()
+    steps = [event for event in log if event["event"] == "step"]
+    scores = [event for event in log if event["event"] == "score"]
+    last = log[-1] if log else {"images_seen": first.found.images_seen, "seconds": 0.0}
+    metric = f"FD[{first.reference.extractor.name}]"
+    return RunView(
+        name=name,
+        kind=first.found.recipe.family.kind,
+        members=tuple(member.found.name for member in members),
+        seeds=tuple(member.found.recipe.seed for member in members),
+        recipe=to_table(first.found.recipe),
+        machine=machine(first.found),
+        parameters=first.drawer.parameters,
+        evaluations=first.drawer.evaluations,
+        images_seen=int(last["images_seen"]),
+        training_seconds=float(last["seconds"]),
+        training_images_per_second=training_rate(log),
+        losses=curves(steps, "losses"),
+        scalars=curves(steps, "scalars"),
+        watched={
+            {"fd": metric, "kid": metric.replace("FD", "KID")}.get(key, key): curve
+            for key, curve in curves(scores, "scalars").items()
+        },
+        samples=first.pixels[:grid],
+        gif=read(folder, "progress.gif"),
+        nearest=nearest(first),
+        licences=tuple(filter(None, (first.reference.source.licence,))),
+        notes=tuple(notes(log)),
+    )
+
+
+def machine(found: Found) -> Mapping[str, Any]:
+    """Read a run's machine.json; empty for a bundle."""
+    try:
+        text = (found.place / "machine.json").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    known: Mapping[str, Any] = json.loads(text)
+    return known
+
+
+def curves(events: Log, field: str) -> dict[str, Curve]:
+    """Turn logged numbers into curves; what is not finite is left out."""
+    names = dict.fromkeys(name for event in events for name in event.get(field, {}))
+    found = {}
+    for name in names:
+        known = [event for event in events if event.get(field, {}).get(name) is not None]
+        found[name] = Curve(
+            images_seen=tuple(event["images_seen"] for event in known),
+            seconds=tuple(event["seconds"] for event in known),
+            values=tuple(event[field][name] for event in known),
+        )
+    return found
+
+
+def training_rate(log: Log) -> float:
+    """Give images a second between the first and the last step; nan where none is logged."""
+    steps = [event for event in log if event["event"] == "step"]
+    if len(steps) < 2 or steps[-1]["seconds"] <= steps[0]["seconds"]:
+        return float("nan")
+    images = steps[-1]["images_seen"] - steps[0]["images_seen"]
+    return float(images / (steps[-1]["seconds"] - steps[0]["seconds"]))
+
+
+def nearest(scored: Scored) -> Nearest:
+    """Show ten samples beside the training images nearest to them."""
+    copies, reference = scored.copies, scored.reference
+    rows = reference.seen_rows[copies.indices[:SHOWN].numpy()]
+    return Nearest(
+        samples=scored.pixels[:SHOWN],
+        neighbours=np.stack([reference.train.pixels[row : row + 1][0] for row in rows.tolist()]),
+        distances=tuple(copies.distances[:SHOWN].tolist()),
+        share_closer=copies.share_closer,
+        held_out_median=copies.held_out_median,
+        sample_median=copies.sample_median,
+    )
+
+
+def notes(log: Log) -> list[str]:
+    """Say what a reader must know about how a run was trained."""
+    said = []
+    for event in log:
+        if event["event"] == "rollback":
+            said.append(f"went back at {event['images_seen']:,} images: {event['why']}")
+        if event["event"] == "resume" and event.get("not_bit_exact"):
+            said.append(f"went on at {event['images_seen']:,} images on another machine")
+        if event["event"] == "end" and event["why"] != "done":
+            said.append(f"ended at {event['images_seen']:,} images: {event['why']}")
+    if log and log[-1]["event"] != "end":
+        said.append(f"not finished: {log[-1]['images_seen']:,} images so far")
+    return said
+
+
+def read(folder: RunFolder, name: str) -> bytes:
+    """Read a file of a run; empty where it is missing."""
+    path = folder.path / name
+    return path.read_bytes() if path.is_file() else b""
