@@ -100,6 +100,8 @@ def test_range_is_that_of_the_project() -> None:
 def test_this_python_passes_its_own_check() -> None:
     assert install.runs(sys.executable, install.IN_RANGE)
     assert not install.runs(sys.executable, install.IN_RANGE + "; import no_such_module")
+    old = install.IN_RANGE.replace(repr(install.OLDEST), "(4, 0)")
+    assert not install.runs(sys.executable, old)
     assert not install.runs(str(ROOT / "no-such-python"), "")
 
 
@@ -120,7 +122,9 @@ def test_main_says_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(install, "sys", SimpleNamespace(**{**vars(sys), "version_info": (3, 10, 13)}))
+    monkeypatch.setattr(
+        install, "sys", SimpleNamespace(**{**vars(sys), "version_info": (3, 10, 13)})
+    )
     assert install.main([]) == 3
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -141,6 +145,13 @@ def test_main_says_one_line(
 )
 def test_build(platform: str, nvidia: bool, reached: bool, expected: tuple[str, str]) -> None:
     assert environment.choose_build(platform, nvidia, lambda: reached) == expected
+
+
+def test_intel_macs_are_told() -> None:
+    environment.require_build("darwin", "arm64")
+    environment.require_build("linux", "x86_64")
+    with pytest.raises(OSError, match="Intel Macs"):
+        environment.require_build("darwin", "x86_64")
 
 
 def test_nothing_is_asked_where_the_answer_does_not_matter() -> None:
@@ -218,6 +229,7 @@ class Machine:
         monkeypatch.setattr(environment, "has_nvidia", lambda path: False)
         monkeypatch.setattr(environment, "has_uv", lambda path: False)
         monkeypatch.setattr(environment, "require_room", lambda *_: None)
+        monkeypatch.setattr(environment, "require_build", lambda *_: None)
         (folder / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
         (folder / ".venv").mkdir()
         (folder / ".venv" / "pyvenv.cfg").touch()
@@ -282,8 +294,7 @@ def test_old_wheel_beside_torchvision_is_replaced(machine: Machine) -> None:
 def test_cpu_builds_come_first_and_from_one_place(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(environment, "reachable", lambda: True)
-    monkeypatch.setattr(environment.sys, "platform", "linux")
+    monkeypatch.setattr(environment, "choose_build", lambda *_: ("cpu", environment.CPU_BUILDS))
     machine.works = lambda code: environment.PAIR not in code or bool(machine.commands)
     environment.install(dev=False)
     assert machine.verbs() == ["install torch>=2.9", "install ."]

@@ -7,6 +7,7 @@ Exit status: 0 done, 3 the machine lacks something (one line says what), 130 Ctr
 import argparse
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -48,16 +49,25 @@ def reachable(address: str = CPU_BUILDS) -> bool:
         return False
 
 
-def choose_build(platform: str, nvidia: bool, reach: Callable[[], bool]) -> tuple[str, str]:
+def choose_build(system: str, nvidia: bool, reach: Callable[[], bool]) -> tuple[str, str]:
     """Give the build of PyTorch to expect, and the address it comes from ("": the package index).
 
     The index has CUDA builds for Linux and small ones for Windows and macOS.
     """
-    if not platform.startswith("linux"):
+    if not system.startswith("linux"):
         return "cpu", ""
     if not nvidia and reach():
         return "cpu", CPU_BUILDS
     return "cuda", ""
+
+
+def require_build(system: str, machine: str) -> None:
+    """Raise OSError where PyTorch ships nothing that is new enough."""
+    if (system, machine) == ("darwin", "x86_64"):
+        raise OSError(
+            "PyTorch has no new builds for Intel Macs, or for an Intel Python on Apple silicon;"
+            " install an arm64 Python, or use Linux, Windows or a notebook service"
+        )
 
 
 def require_room(folder: Path, gigabytes: float) -> None:
@@ -191,6 +201,7 @@ def install(dev: bool) -> None:
         return
     address, room = "", KEPT_SPACE
     if not works or not runs(python_of(folder), PAIR):
+        require_build(sys.platform, platform.machine())
         build, address = choose_build(sys.platform, has_nvidia(path), reachable)
         room = SPACE[build]
     require_room(ROOT, room)

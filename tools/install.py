@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 OLDEST, NEWEST = (3, 11), (3, 14)
-IN_RANGE = "import sys; assert %r <= sys.version_info[:2] <= %r" % (OLDEST, NEWEST)
+IN_RANGE = "import sys; %r <= sys.version_info[:2] <= %r or sys.exit(1)" % (OLDEST, NEWEST)
 MAKES_ENVIRONMENTS = IN_RANGE + "; import venv, ensurepip"
 
 
