@@ -22,7 +22,7 @@ def list_zip(path: Path) -> Found:
     except (zipfile.BadZipFile, OSError) as error:
         raise DataError(f"{path} is no zip file ({error}); pack it again") from None
     entries = [entry for entry in archive.infolist() if _is_listed(entry)]
-    short = without_common_folder([normal(entry.filename) for entry in entries])
+    short = without_common_folder([_name(entry) for entry in entries])
     images: dict[str, zipfile.ZipInfo] = {}
     skipped: list[Skipped] = []
     for name, entry in zip(short, entries, strict=True):
@@ -46,8 +46,12 @@ def list_zip(path: Path) -> Found:
     )
 
 
+def _name(entry: zipfile.ZipInfo) -> str:
+    return normal(entry.filename.replace("\\", "/"))  # some packers on Windows write those
+
+
 def _is_listed(entry: zipfile.ZipInfo) -> bool:
-    parts = normal(entry.filename).split("/")
+    parts = _name(entry).split("/")
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
     return not entry.is_dir() and not hidden and is_image(parts[-1])
 

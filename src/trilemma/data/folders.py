@@ -30,7 +30,7 @@ def list_folder(folder: Path) -> Found:
     digests = _digests(folder, [images[name] for name in names])
     classes, labels, splits = layout(names)
     return Found(
-        name=folder.name or str(folder),
+        name=folder.resolve().name or str(folder),
         names=names,
         labels=labels,
         splits=splits,
@@ -47,20 +47,26 @@ def _sort_out(folder: Path) -> tuple[dict[str, Path], list[Skipped], Counter[str
     images: dict[str, Path] = {}
     skipped: list[Skipped] = []
     others: Counter[str] = Counter()
-    for name, path, reason in _walk(folder, "", (os.path.realpath(folder),)):
-        if reason:
-            skipped.append(Skipped(name, reason))
-        elif not is_image(name):
+    for name, path, link in _walk(folder, "", (os.path.realpath(folder),)):
+        if not link and not is_image(name):
             others[path.suffix.lower() or "without an ending"] += 1
-        elif (length := path.stat().st_size) > LARGEST:
-            skipped.append(Skipped(name, f"{length:,} bytes, more than {LARGEST:,}"))
+        elif reason := link or _refusal(name, path):
+            skipped.append(Skipped(name, reason))
+        elif name in images:
+            skipped.append(Skipped(name, "its name differs from another's in accents' bytes only"))
         else:
-            try:
-                refuse_by_name(name)
-                images[name] = path
-            except (DataError, MissingExtraError) as error:
-                skipped.append(Skipped(name, str(error)))
+            images[name] = path
     return images, skipped, others
+
+
+def _refusal(name: str, path: Path) -> str:
+    if (length := path.stat().st_size) > LARGEST:
+        return f"{length:,} bytes, more than {LARGEST:,}"
+    try:
+        refuse_by_name(name)
+    except (DataError, MissingExtraError) as error:
+        return str(error)
+    return ""
 
 
 def _walk(folder: Path, prefix: str, above: tuple[str, ...]) -> Iterator[tuple[str, Path, str]]:

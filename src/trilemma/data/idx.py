@@ -24,13 +24,14 @@ def read_idx(path: Path, magic: int) -> np.ndarray:
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be unpacked ({error}); fetch it again") from None
     dimensions = magic & 0xFF
-    if len(data) < 4 + 4 * dimensions:
-        raise DataError(f"{path}: {len(data)} bytes are no idx file; fetch it again")
-    found, *shape = struct.unpack_from(f">{1 + dimensions}I", data)
+    found = int.from_bytes(data[:4], "big")
     if found != magic:
         raise DataError(f"{path}: begins with {found:#x}, not {magic:#x}; it is no such idx file")
+    if len(data) < 4 + 4 * dimensions:
+        raise DataError(f"{path}: {len(data)} bytes are no idx file; fetch it again")
+    shape = struct.unpack_from(f">{dimensions}I", data, 4)
     if len(data) != 4 + 4 * dimensions + int(np.prod(shape, dtype=np.int64)):
-        raise DataError(f"{path}: {len(data)} bytes for a shape of {shape}; fetch it again")
+        raise DataError(f"{path}: {len(data)} bytes for a shape of {list(shape)}; fetch it again")
     return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
 
 

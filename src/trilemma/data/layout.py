@@ -45,5 +45,9 @@ def without_common_folder(names: Sequence[str]) -> list[str]:
 
 
 def normal(name: str) -> str:
-    """Give a name as it reads on every system: composed letters (NFC), "/" between folders."""
-    return unicodedata.normalize("NFC", name.replace("\\", "/"))
+    r"""Give a name as it reads on every system: composed letters (NFC).
+
+    Bytes that are no UTF-8 become text such as \xff, so that every name can be printed.
+    """
+    readable = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return unicodedata.normalize("NFC", readable)

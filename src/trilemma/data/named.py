@@ -45,7 +45,10 @@ def read_idx_split(folder: Path, split: str) -> Arrays | None:
     labels = _either(folder / f"{start}-labels-idx1-ubyte")
     if images is None or labels is None:
         return None
-    return read_idx(images, IMAGES)[..., None], read_idx(labels, LABELS)
+    pixels, numbers = read_idx(images, IMAGES)[..., None], read_idx(labels, LABELS)
+    if len(pixels) != len(numbers):
+        raise DataError(f"{folder}: {len(pixels)} images but {len(numbers)} labels in {split}")
+    return pixels, numbers
 
 
 def read_digits(folder: Path, split: str) -> Arrays:

@@ -140,6 +140,8 @@ def prepare(found: Found, wanted: Wanted, progress: Progress = silent, say: Say 
     if wanted.split == "test" and not own_test(found, len(rows), wanted.held_out):
         notes += ("no image is held out: these are the training images",)
     lazy = not isinstance(decoded.pixels, np.ndarray)
+    if lazy:
+        notes += (f"more than data.memory = {wanted.memory:g} GB of pixels: decoded on demand",)
     return Source(
         name=found.name if wanted.split == "all" else f"{found.name}:{wanted.split}",
         split=wanted.split,
@@ -164,7 +166,7 @@ def fingerprint(found: Found, rows: np.ndarray, shape: Shape) -> str:
         f"{found.names[row]}\0{_class(found, row)}\0{found.digest(row)}\n" for row in rows
     )
     head = f"{shape.width}x{shape.height}x{shape.channels} {RESIZE}\n"
-    return hashlib.sha256("".join((head, *lines)).encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256("".join((head, *lines)).encode()).hexdigest()
 
 
 def _class(found: Found, row: int) -> str:
