@@ -1,21 +1,27 @@
 """Which extractor a run is scored with: its own, one that ships, or a general one."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from trilemma.features import extractors
+from trilemma.data.values import Source
+from trilemma.features import domain, extractors
+from trilemma.features.domain_training import train_domain
 from trilemma.features.extractor import Extractor
+from trilemma.places import cache_folder
 from trilemma.recipe.recipe import DataRecipe, parse_size
+from trilemma.runfolder import RunFolder, no_space
 from trilemma.runs import Found
 
-OWN = "extractor.safetensors"  # of a run on labelled images for which none ships
+OWN = "extractor.safetensors"  # of a run on labelled images for which none ships; a .json beside it
+
+Say = Callable[[str], None]
 
 
-def extractor_for(
-    found: Found, name: str, *, device: torch.device, say: Callable[[str], None]
-) -> Extractor:
+def extractor_for(found: Found, name: str, *, device: torch.device, say: Say) -> Extractor:
     """Load the extractor of a run by name; `auto`: its own, else what fits its data."""
     own = found.place / OWN
     if name in ("auto", "domain") and own.is_file():
@@ -23,14 +29,56 @@ def extractor_for(
     return load(name, found.recipe.data, device=device, say=say)
 
 
-def load(
-    name: str, data: DataRecipe, *, device: torch.device, say: Callable[[str], None]
-) -> Extractor:
+def load(name: str, data: DataRecipe, *, device: torch.device, say: Say) -> Extractor:
     """Load an extractor for a recipe's images; MPS has no float64, so the CPU stands in for it."""
     return extractors.load(
         name,
-        source=data.source if data.source != "folder" else Path(data.root).name,
+        source=name_of(data),
         shape=(*parse_size(data.size), data.channels),
         say=say,
         device=torch.device("cpu") if device.type == "mps" else device,
     )
+
+
+def prepare(
+    name: str,
+    data: DataRecipe,
+    source: Source,
+    folder: RunFolder,
+    *,
+    device: torch.device,
+    say: Say,
+) -> Extractor:
+    """Load the extractor of a run that begins; train one where its labelled images need their own.
+
+    That is: `domain` was asked for, or `auto` found nothing better than pixels; none ships for the
+    source; and it has two classes or more. What was trained once is kept by the fingerprint of
+    the images, so that all runs on them share a column, and copied into the run.
+    """
+    shape = (*parse_size(data.size), data.channels)
+    asked = extractors.choose(name_of(data), shape) if name == "auto" else name
+    ships = name_of(data) in domain.EMBEDDED
+    if ships or asked not in ("domain", "pixels") or name == "pixels" or len(source.classes) < 2:
+        return load(name, data, device=device, say=say)
+    kept = cache_folder(say=say) / "extractors" / f"{source.fingerprint[:16]}.safetensors"
+    if not kept.is_file():
+        say(f"{source.name}: training a classifier on these images, once; scores use its features")
+        train_domain(
+            np.asarray(source.pixels[:]),
+            source.labels,
+            source.classes,
+            out=kept.with_suffix(""),
+            source=source.name,
+            licence=source.licence,
+            device=device,
+        )
+    with no_space():
+        for ending in (".safetensors", ".json"):
+            own = folder.file(OWN).with_suffix(ending)
+            shutil.copyfile(kept.with_suffix(ending), own)
+    return load(str(folder.path / OWN), data, device=device, say=say)
+
+
+def name_of(data: DataRecipe) -> str:
+    """Name a recipe's images: the set, or the folder they lie in."""
+    return data.source if data.source != "folder" else Path(data.root).name

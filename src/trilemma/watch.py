@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from trilemma import devices, extracting, processes, training
+from trilemma import devices, extracting, processes, tensorboard, training
 from trilemma.checkpoint import State, checkpoints, read_state, write_state
 from trilemma.data.batches import Batches
 from trilemma.data.sources import open_source
@@ -179,7 +179,9 @@ def watching(
 ) -> Watch:
     """Make the callables that score and picture the averaged networks."""
     options = watched_options(recipe)
-    extractor = extracting.load(recipe.watch.extractor, recipe.data, device=device, say=say)
+    extractor = extracting.prepare(
+        recipe.watch.extractor, recipe.data, source, folder, device=device, say=say
+    )
     real = reference_features(extractor, source, recipe.seed)
     seeds = range(WATCH_SEED, WATCH_SEED + recipe.watch.n)
 
@@ -194,7 +196,19 @@ def watching(
         pixels = drawn(drawer(nets), range(recipe.watch.grid))
         write_png(folder.file(f"samples/{images_seen:09d}.png"), grid(pixels))
 
+    if recipe.watch.tensorboard:
+        show = both(show, tensorboard.writer(folder))
     return Watch(score=score, picture=picture, show=show)
+
+
+def both(first: Show, second: Show) -> Show:
+    """Show an event in two places."""
+
+    def show(event: Mapping[str, Any]) -> None:
+        first(event)
+        second(event)
+
+    return show
 
 
 def watched_options(recipe: Recipe) -> DrawOptions:

@@ -108,6 +108,7 @@ class WatchRecipe:
     sampler: str = ""  # empty: the recipe's own
     steps: int = 0  # of that sampler; 0: the recipe's own, at most 20
     grid: int = 64  # images in the grid of fixed seeds
+    tensorboard: bool = False  # write the log as TensorBoard events, too (extra: tensorboard)
 
 
 @dataclass(frozen=True, kw_only=True)
