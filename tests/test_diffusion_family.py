@@ -1,6 +1,7 @@
 """The diffusion family: its contract, its losses by hand, and its draws with a perfect network."""
 
 import math
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -70,6 +71,27 @@ def test_contract(process: str, prediction: str) -> None:
     torch.testing.assert_close(torch.cat(parts), losses)
     losses.sum().backward()
     assert all(p.grad is not None and p.grad.any() for p in family.nets.parameters())
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="torch 2.9 does not compile on 3.14")
+@pytest.mark.parametrize("process", ["ddpm", "edm"])
+def test_the_loss_is_one_graph(process: str) -> None:
+    family = woken(diffusion.build(recipe_of(process=process)))
+    phase, drawn = family.phases[0], noise_of(family, 3)
+    batch = Batch(torch.rand(3, 2, 6, 8, generator=Generator().manual_seed(1)) * 2 - 1)
+    compiled, _ = torch.compile(phase.loss, backend="eager", fullgraph=True)(batch, drawn, CLOCK)
+    torch.testing.assert_close(compiled, phase.loss(batch, drawn, CLOCK)[0])
+
+
+@pytest.mark.parametrize("process", ["ddpm", "edm"])
+def test_half_precision_moves_the_loss_little(process: str) -> None:
+    family = woken(diffusion.build(recipe_of(process=process)))
+    phase, drawn = family.phases[0], noise_of(family, 8)
+    batch = Batch(torch.rand(8, 2, 6, 8, generator=Generator().manual_seed(1)) * 2 - 1)
+    with torch.autocast("cpu", torch.bfloat16):
+        half, _ = phase.loss(batch, drawn, CLOCK)
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, phase.loss(batch, drawn, CLOCK)[0], rtol=0.03, atol=0)
 
 
 def test_the_seed_alone_makes_the_weights() -> None:
