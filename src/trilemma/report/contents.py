@@ -1,4 +1,4 @@
-"""What a report shows, as plain values: filled by `comparison`, drawn by the rest of this folder."""
+"""What a report shows, as plain values: filled by `comparison`, drawn by this folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,9 @@ class Nearest:
     samples: Pixels
     neighbours: Pixels
     distances: tuple[float, ...]
-    share_closer: float  # share of samples nearer to a training image than 99 % of held-out images are
+    share_closer: (
+        float  # share of samples nearer to a training image than 99 % of held-out images are
+    )
     held_out_median: float  # distance of held-out images to their nearest training image
     sample_median: float
 

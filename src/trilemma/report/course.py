@@ -1,0 +1,75 @@
+"""Curves of the page: scores, losses and other logged quantities over the training."""
+
+from collections.abc import Iterable, Mapping
+
+from markupsafe import Markup
+
+from trilemma.report import curves
+from trilemma.report.contents import Contents, Curve, RunView
+from trilemma.report.views import Named, Reader, View
+
+
+def both_axes(
+    drawn: Iterable[tuple[str, int, Curve]], title: str, dots: bool, reader: Reader
+) -> list[Markup]:
+    """Draw curves over images and over seconds."""
+    rows = list(drawn)
+    words, language = reader.words, reader.language
+    return [
+        drawing
+        for seconds, prepare in ((False, curves.by_images), (True, curves.by_seconds))
+        if (
+            drawing := curves.curves(
+                [prepare(name, index, curve) for name, index, curve in rows if curve.values],
+                title,
+                seconds=seconds,
+                dots=dots,
+                words=words,
+                language=language,
+            )
+        )
+    ]
+
+
+def watched(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> list[View]:
+    """Draw each score that was taken during training, all runs in one frame."""
+    metrics = dict.fromkeys(name for run in contents.runs for name in run.watched)
+    made: list[View] = []
+    for metric in metrics:
+        mine = [
+            (run.name, runs[run.name].index, run.watched[metric])
+            for run in contents.runs
+            if metric in run.watched
+        ]
+        drawings = both_axes(mine, metric, True, reader)
+        if drawings:
+            text = reader.words["watched_text"]
+            made.append({"title": metric, "text": text, "drawings": drawings})
+    return made
+
+
+def losses(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> list[View]:
+    """Draw the losses of each run in a frame of their own."""
+    title = reader.words["losses_of"]
+    found = [own_frame(run, run.losses, title, runs, reader) for run in contents.runs]
+    return [view for view in found if view["drawings"]]
+
+
+def scalars(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> list[View]:
+    """Draw every other logged quantity, a frame each."""
+    title = reader.words["scalars_of"]
+    found = [
+        own_frame(run, {name: curve}, title, runs, reader)
+        for run in contents.runs
+        for name, curve in run.scalars.items()
+    ]
+    return [view for view in found if view["drawings"]]
+
+
+def own_frame(
+    run: RunView, logged: Mapping[str, Curve], title: str, runs: Mapping[str, Named], reader: Reader
+) -> View:
+    """Draw the curves of one run, over images and over seconds."""
+    rows = [(name, i, curve) for i, (name, curve) in enumerate(logged.items())]
+    drawings = both_axes(rows, title.format(run=run.name), False, reader)
+    return {"run": runs[run.name], "names": list(logged), "drawings": drawings}

@@ -1,0 +1,189 @@
+"""What each word of a report means, in one sentence, in English and Portuguese."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """A term and its meaning, in each language."""
+
+    en: tuple[str, str]
+    pt: tuple[str, str]
+
+
+METRIC_MEANINGS: Mapping[str, Entry] = {  # shown where the metric occurs
+    "fd": Entry(
+        (
+            "FID, FD[…] (Fréchet distance)",
+            "How far apart two clouds of images lie, by mean and spread of their features; in the "
+            "brackets stands whose features, and only the original Inception's may be called FID.",
+        ),
+        (
+            "FID, FD[…] (distância de Fréchet)",
+            "Quão longe estão duas nuvens de imagens, pela média e dispersão de suas "
+            "características; entre colchetes está de quem são as características, e só as da "
+            "Inception original podem se chamar FID.",
+        ),
+    ),
+    "kid": Entry(
+        (
+            "KID[…] (kernel distance)",
+            "Another distance between two clouds of images, unbiased even for few of them; it can "
+            "come out slightly below zero when they are alike.",
+        ),
+        (
+            "KID[…] (distância de kernel)",
+            "Outra distância entre duas nuvens de imagens, sem viés mesmo com poucas delas; pode "
+            "ficar um pouco abaixo de zero quando são parecidas.",
+        ),
+    ),
+    "is": Entry(
+        (
+            "IS[…] (Inception Score)",
+            "High when a classifier is sure what each image shows and all classes appear; it never "
+            "looks at real images, and only under Inception's features is it the known score.",
+        ),
+        (
+            "IS[…] (Inception Score)",
+            "Alto quando um classificador tem certeza do que cada imagem mostra e todas as classes "
+            "aparecem; nunca olha imagens reais, e só com a Inception é a medida conhecida.",
+        ),
+    ),
+    "psnr_y": Entry(
+        ("PSNR (Y)", "Pixel error of an enlarged image's brightness, in decibels."),
+        ("PSNR (Y)", "Erro dos pixels no brilho de uma imagem ampliada, em decibéis."),
+    ),
+    "ssim_y": Entry(
+        ("SSIM (Y)", "Likeness of local structure in brightness; 1 is the same image."),
+        ("SSIM (Y)", "Semelhança da estrutura local no brilho; 1 é a mesma imagem."),
+    ),
+    "density": Entry(
+        (
+            "Density",
+            "How densely real images surround the generated ones; it can be above 1.",
+        ),
+        (
+            "Densidade",
+            "Quão densamente as imagens reais cercam as geradas; pode passar de 1.",
+        ),
+    ),
+    "precision": Entry(
+        ("Precision", "Share of generated images that fall among the real ones."),
+        ("Precisão", "Fração das imagens geradas que caem entre as reais."),
+    ),
+    "recall": Entry(
+        (
+            "Recall",
+            "Share of real images that fall among the generated ones; read it beside precision, "
+            "because noise inflates it.",
+        ),
+        (
+            "Revocação",
+            "Fração das imagens reais que caem entre as geradas; leia junto com a precisão, pois "
+            "o ruído a infla.",
+        ),
+    ),
+    "coverage": Entry(
+        ("Coverage", "Share of real images with a generated one close by."),
+        ("Cobertura", "Fração das imagens reais com uma gerada por perto."),
+    ),
+    "ms_per_image": Entry(
+        ("One image, ms", "Thousandths of a second until a single picture is drawn."),
+        ("Uma imagem, ms", "Milésimos de segundo até desenhar uma única imagem."),
+    ),
+    "images_per_second": Entry(
+        ("Images/s", "Pictures drawn in a second when many are asked for at once."),
+        ("Imagens/s", "Imagens desenhadas em um segundo quando se pedem muitas de uma vez."),
+    ),
+    "memory_bytes": Entry(
+        ("Peak memory", "The most memory that drawing took, in bytes."),
+        ("Pico de memória", "A maior memória que o desenho ocupou, em bytes."),
+    ),
+}
+
+MEANINGS: tuple[Entry, ...] = (  # always shown
+    Entry(
+        (
+            "Real images (floor, ceiling)",
+            "What other real images score against the same reference: the best a generator can "
+            "hope for, and rarely a perfect number.",
+        ),
+        (
+            "Imagens reais (piso, teto)",
+            "O que outras imagens reais obtêm contra a mesma referência: o melhor que um gerador "
+            "pode esperar, e raramente um número perfeito.",
+        ),
+    ),
+    Entry(
+        (
+            "Features",
+            "Numbers by which a trained network describes an image; scores compare these, not "
+            "pixels.",
+        ),
+        (
+            "Características",
+            "Números com que uma rede treinada descreve uma imagem; as medidas comparam estes, não "
+            "os pixels.",
+        ),
+    ),
+    Entry(
+        (
+            "± and the 95 % interval",
+            "± is one standard error; the interval is 1.96 of them each way, and in 95 of 100 such "
+            "measurements it contains the true value.",
+        ),
+        (
+            "± e o intervalo de 95 %",
+            "± é um erro padrão; o intervalo são 1,96 deles para cada lado, e em 95 de 100 "
+            "medições assim ele contém o valor verdadeiro.",
+        ),
+    ),
+    Entry(
+        (
+            "Seed",
+            "The number from which all chance in a drawing or a training is made: the same seed "
+            "gives the same picture.",
+        ),
+        (
+            "Semente",
+            "O número de que se faz todo o acaso de um desenho ou treino: a mesma semente dá a "
+            "mesma imagem.",
+        ),
+    ),
+    Entry(
+        (
+            "Evaluations",
+            "How often the network is called for one picture: once in a GAN, many times in a "
+            "diffusion model.",
+        ),
+        (
+            "Avaliações",
+            "Quantas vezes a rede é chamada por imagem: uma vez em uma GAN, muitas em um modelo de "
+            "difusão.",
+        ),
+    ),
+    Entry(
+        (
+            "GAN",
+            "Two networks that learn against each other: one draws, the other tells drawings from "
+            "real images.",
+        ),
+        (
+            "GAN",
+            "Duas redes que aprendem uma contra a outra: uma desenha, a outra separa desenhos de "
+            "imagens reais.",
+        ),
+    ),
+    Entry(
+        (
+            "Diffusion model",
+            "A network that learns to remove noise, and draws by removing it step by step from "
+            "pure noise.",
+        ),
+        (
+            "Modelo de difusão",
+            "Uma rede que aprende a remover ruído e desenha removendo-o passo a passo do ruído "
+            "puro.",
+        ),
+    ),
+)

@@ -1,0 +1,79 @@
+"""What a report knows of each metric: its place in the triangle, its direction, its honest name."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from trilemma.scores import Column, Score
+
+Group = Literal["quality", "coverage", "other", "speed"]
+GROUPS: tuple[Group, ...] = ("quality", "coverage", "other", "speed")  # the order of every table
+
+Z95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One kind of score."""
+
+    group: Group
+    better: Literal["higher", "lower", ""]  # "": unknown
+    word: str  # key of its name in `words`
+    named: str = ""  # its name under features other than Inception's, before [extractor]
+    original: str = ""  # its name under Inception's features
+    bounded: bool = False  # in [0, 1]: drawn on that axis
+
+
+METRICS: Mapping[str, Metric] = {  # in the order of tables; other names are shown as they are
+    "fd": Metric(group="quality", better="lower", word="fd", named="FD", original="FID"),
+    "kid": Metric(group="quality", better="lower", word="kid", named="KID", original="KID"),
+    "is": Metric(group="quality", better="higher", word="is", named="IS", original="IS"),
+    "psnr_y": Metric(group="quality", better="higher", word="psnr_y"),
+    "ssim_y": Metric(group="quality", better="higher", word="ssim_y", bounded=True),
+    "precision": Metric(group="quality", better="higher", word="precision", bounded=True),
+    "density": Metric(group="quality", better="higher", word="density"),
+    "recall": Metric(group="coverage", better="higher", word="recall", bounded=True),
+    "coverage": Metric(group="coverage", better="higher", word="coverage_metric", bounded=True),
+    "ms_per_image": Metric(group="speed", better="lower", word="ms_per_image"),
+    "images_per_second": Metric(group="speed", better="higher", word="images_per_second"),
+    "memory_bytes": Metric(group="speed", better="lower", word="memory_bytes"),
+}
+
+UNKNOWN = Metric(group="other", better="", word="")
+
+
+def of(name: str) -> Metric:
+    """Give the row of a metric; one that nobody described stands in the group `other`."""
+    return METRICS.get(name, UNKNOWN)
+
+
+def order(name: str) -> tuple[int, int, str]:
+    """Sort metrics: quality, coverage, other, speed; within a group as in the table."""
+    known = list(METRICS)
+    place = known.index(name) if name in METRICS else len(known)
+    return GROUPS.index(of(name).group), place, name
+
+
+def extractor_name(extractor: str) -> str:
+    """Shorten an extractor given by its path to the file's name."""
+    return extractor.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+def label(name: str, column: Column | None, words: Mapping[str, str]) -> str:
+    """Name a metric honestly: FD[domain], and FID only on the original Inception's features."""
+    metric = of(name)
+    if metric.named and column is not None:
+        if column.extractor == "inception":
+            return metric.original
+        return f"{metric.named}[{extractor_name(column.extractor)}]"
+    return metric.named or (words[metric.word] if metric.word else name)
+
+
+def interval(score: Score) -> tuple[float, float]:
+    """Give the 95 % interval of a score, (nan, nan) where its error is not known."""
+    return score.value - Z95 * score.error, score.value + Z95 * score.error
+
+
+def names(scores: Iterable[Score]) -> list[str]:
+    """List the metrics that occur, in the order of tables."""
+    return sorted({score.metric for score in scores}, key=order)

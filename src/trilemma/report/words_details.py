@@ -1,0 +1,104 @@
+"""The words of the page's second half: pictures, training, recipes, machine, licences, plots."""
+
+from collections.abc import Mapping
+
+DETAILS: Mapping[str, tuple[str, str]] = {  # (English, Portuguese)
+    # pictures
+    "pictures_title": ("Same seeds, side by side", "Mesmas sementes, lado a lado"),
+    "pictures_reading": (
+        "Every generator drew from the same seeds, first come, first shown: nothing was picked.",
+        "Todos os geradores partiram das mesmas sementes, na ordem em que saíram: nada foi "
+        "escolhido a dedo.",
+    ),
+    "no_pictures": ("There are no pictures to show.", "Não há imagens a mostrar."),
+    "grid_alternative": (
+        "{n} images by {run}, in rows of {columns}.",
+        "{n} imagens de {run}, em linhas de {columns}.",
+    ),
+    "real_alternative": (
+        "{n} real images of {reference}, in rows of {columns}.",
+        "{n} imagens reais de {reference}, em linhas de {columns}.",
+    ),
+    "nearest_title": ("Learnt, or copied?", "Aprendido ou copiado?"),
+    "nearest_reading": (
+        "Above a generated image, below the training image nearest to it, and how far apart they "
+        "are. A generator that copies has pairs that are the same picture.",
+        "Em cima uma imagem gerada, embaixo a imagem de treino mais próxima, e a distância entre "
+        "elas. Um gerador que copia tem pares com a mesma imagem.",
+    ),
+    "pair_alternative": (
+        "Sample {i} of {run} above its nearest training image, distance {distance}.",
+        "Amostra {i} de {run} acima da imagem de treino mais próxima, distância {distance}.",
+    ),
+    "nearest_text": (
+        "{share} of the samples lie nearer to a training image than 99 % of held-out real images "
+        "do (1 % is to be expected). Median distance: {sample}; of held-out real images: {real}.",
+        "{share} das amostras ficam mais perto de uma imagem de treino do que 99 % das imagens "
+        "reais de teste (espera-se 1 %). Distância mediana: {sample}; das imagens reais de teste: "
+        "{real}.",
+    ),
+    # training
+    "training_title": ("How they learnt", "Como aprenderam"),
+    "no_curves": ("There are no curves to show.", "Não há curvas a mostrar."),
+    "watched_text": (
+        "Measured during training on few images of another split: good for seeing the course, not "
+        "for comparing with the numbers above.",
+        "Medido durante o treino com poucas imagens de outra divisão: serve para ver o percurso, "
+        "não para comparar com os números acima.",
+    ),
+    "losses_title": ("Losses", "Perdas"),
+    "losses_reading": (
+        "Each generator has losses of its own kind, so each has its own axes: a lower loss than "
+        "another generator's means nothing. The pale band is the range of what was averaged.",
+        "Cada gerador tem perdas do seu próprio tipo, por isso cada um tem seus eixos: uma perda "
+        "menor que a de outro gerador nada significa. A faixa clara é a amplitude do que foi "
+        "promediado.",
+    ),
+    "scalars_title": ("Other logged quantities", "Outras quantidades registradas"),
+    "over_images": ("images seen", "imagens vistas"),
+    "over_seconds": ("training time", "tempo de treino"),
+    "from_to": ("{name} from {first} to {last}", "{name} de {first} a {last}"),
+    "losses_of": ("Losses of {run}", "Perdas de {run}"),
+    "scalars_of": ("Logged quantities of {run}", "Quantidades registradas de {run}"),
+    "gifs_title": ("From noise to pictures", "Do ruído às imagens"),
+    "gif_alternative": (
+        "Animation: the same seeds of {run} as training goes on.",
+        "Animação: as mesmas sementes de {run} ao longo do treino.",
+    ),
+    "gif_unreadable": (
+        "The animation's file cannot be read.",
+        "Não é possível ler o arquivo da animação.",
+    ),
+    # recipes, machine, the rest
+    "recipes_title": ("What was done differently", "O que foi feito de outro modo"),
+    "recipes_reading": (
+        "Only the fields of the recipes that are not the same.",
+        "Apenas os campos das receitas que não são iguais.",
+    ),
+    "recipes_lone": ("Fields that not every recipe has", "Campos que nem toda receita tem"),
+    "recipes_same": ("The recipes are the same.", "As receitas são iguais."),
+    "recipe_of": ("Whole recipe of", "Receita completa de"),
+    "no_recipe": ("No recipe is known.", "Nenhuma receita é conhecida."),
+    "field": ("Field", "Campo"),
+    "group_text": (
+        "A group of {n} runs that differ only in their seed ({seeds}): {members}.",
+        "Um grupo de {n} execuções que diferem só na semente ({seeds}): {members}.",
+    ),
+    "machine_title": ("The machine", "A máquina"),
+    "machine_reading": (
+        "Speed was measured here; on another machine it is another number.",
+        "A velocidade foi medida aqui; em outra máquina é outro número.",
+    ),
+    "machine_unlike": ("Trained on unlike machines", "Treinados em máquinas diferentes"),
+    "no_machine": ("The machine was not recorded.", "A máquina não foi registrada."),
+    "notes_title": ("Good to know", "Bom saber"),
+    "glossary_title": ("What the words mean", "O que as palavras significam"),
+    "licences_title": ("Licences", "Licenças"),
+    "no_licences": ("No licence note is recorded.", "Nenhuma nota de licença registrada."),
+    "again_title": ("Make this report again", "Refazer este relatório"),
+    "footer": (
+        "Made by Trilemma. This page loads nothing from anywhere and runs no script.",
+        "Feito por Trilemma. Esta página não carrega nada de lugar algum e não executa scripts.",
+    ),
+    "loss": ("loss", "perda"),
+}

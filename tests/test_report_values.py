@@ -1,0 +1,221 @@
+"""The report's numbers: the triangle, rounding and drawings against hand sums."""
+
+import io
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from report_demo import DOMAIN, INCEPTION, demo, only, score
+from trilemma.report import bars, curves, metrics, numbers, pictures, svg, words
+from trilemma.report.placement import chosen, clear_lead, fraction, triangle
+
+A, B = (run.name for run in demo().runs)
+
+
+# --- the triangle ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [(0.1, 0.0), (1, 1 / 6), (10, 2 / 6), (100_000, 1.0), (1e6, 7 / 6), (0.01, -1 / 6), (0, 0)],
+)
+def test_each_sixth_of_the_speed_axis_is_a_factor_of_ten(rate: float, expected: float) -> None:
+    assert fraction(rate) == pytest.approx(expected)
+
+
+def test_precision_and_recall_are_shares_of_what_real_images_reach() -> None:
+    contents = only(
+        score(A, "precision", 0.6, 0.02, 0.8),
+        score(A, "recall", 0.3, 0.01, 0.75),
+        score(A, "ms_per_image", 20.0, 1.0),
+    )
+    quality, coverage, speed = (axis.place(A) for axis in triangle(contents))
+    assert quality is not None and coverage is not None and speed is not None
+    assert quality.value == pytest.approx(0.75)
+    assert quality.low == pytest.approx((0.6 - 1.959964 * 0.02) / 0.8)
+    assert quality.high == pytest.approx((0.6 + 1.959964 * 0.02) / 0.8)
+    assert coverage.value == pytest.approx(0.4)
+    # 20 ms an image are 50 images a second: log10(50 / 0.1) of six decades.
+    assert speed.value == pytest.approx(math.log10(500) / 6)
+    assert speed.low == pytest.approx(math.log10(1000 / 21.959964 / 0.1) / 6)
+    assert speed.low < speed.value < speed.high
+
+
+def test_without_precision_the_floor_is_divided_by_the_distance() -> None:
+    quality, coverage, _ = triangle(only(score(A, "fd", 20.0, 1.0, 8.0)))
+    place = quality.place(A)
+    assert place is not None
+    assert place.value == pytest.approx(0.4)
+    assert place.low == pytest.approx(8 / (20 + 1.959964))
+    assert place.high == pytest.approx(8 / (20 - 1.959964))
+    assert coverage.metric == ""
+
+
+def test_a_distance_without_a_floor_is_not_placed() -> None:
+    assert triangle(only(score(A, "fd", 20.0, 1.0)))[0].places == ()
+
+
+def test_an_interval_that_reaches_zero_distance_is_open_above() -> None:
+    place = triangle(only(score(A, "fd", 2.0, 2.0, 1.0)))[0].place(A)
+    assert place is not None and place.high == math.inf
+
+
+def test_one_missing_ceiling_leaves_the_whole_axis_undivided() -> None:
+    axis = triangle(only(score(A, "recall", 0.3, 0.01, 0.6), score(B, "recall", 0.4, 0.01)))[1]
+    assert not axis.ceiling
+    assert [place.value for place in axis.places] == [0.3, 0.4]
+
+
+def test_an_axis_never_mixes_columns() -> None:
+    contents = only(
+        score(A, "precision", 0.6, 0.02, 0.8, column="inception"),
+        score(A, "recall", 0.6, 0.02, 0.8, column="inception"),
+        score(A, "recall", 0.5, 0.02, 0.8),
+        score(B, "recall", 0.4, 0.02, 0.8),
+    )
+    quality, coverage, _ = triangle(contents)
+    assert coverage.column == "domain"
+    assert quality.places == ()  # only the other column has it
+
+
+def test_the_metric_that_places_more_runs_is_chosen_then_the_preferred() -> None:
+    both = [score(run, m, 1.0, 0.1, 1.0) for m in ("fd", "precision") for run in (A, B)]
+    assert {s.metric for s in chosen(both, ("precision", "fd"))} == {"precision"}
+    assert {s.metric for s in chosen(both[:3], ("precision", "fd"))} == {"fd"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "leader"),
+    [
+        ((0.9, 0.01), (0.8, 0.01), A),
+        ((0.8, 0.01), (0.9, 0.01), B),
+        ((0.9, 0.03), (0.8, 0.03), ""),  # 0.841..0.959 and 0.741..0.859
+        ((0.9, math.nan), (0.2, 0.01), ""),
+        ((0.9, 0.01), (0.2, math.nan), ""),
+    ],
+)
+def test_a_lead_needs_intervals_apart(
+    first: tuple[float, float], second: tuple[float, float], leader: str
+) -> None:
+    contents = only(score(A, "recall", *first), score(B, "recall", *second))
+    assert clear_lead(triangle(contents)[1]) == leader
+
+
+# --- names and numbers ----------------------------------------------------------------------------
+
+
+def test_fid_is_only_said_of_inception() -> None:
+    english = words.read("en")
+    assert metrics.label("fd", DOMAIN, english) == "FD[domain]"
+    assert metrics.label("fd", INCEPTION, english) == "FID"
+    path = replace(DOMAIN, extractor=r"C:\nets\my.safetensors")
+    assert metrics.label("kid", path, english) == "KID[my.safetensors]"
+    assert metrics.label("recall", DOMAIN, english) == "Recall"
+    assert metrics.label("toy", DOMAIN, english) == "toy"
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "expected"),
+    [  # the first three are the examples of the Particle Data Group's rounding rules
+        (0.827, 0.119, "0.83 ± 0.12"),
+        (0.827, 0.367, "0.8 ± 0.4"),
+        (0.827, 0.0967, "0.83 ± 0.10"),
+        (21.13, 0.844, "21.1 ± 0.8"),
+        (8210.4, 246.0, "8,210 ± 250"),
+        (-0.0021, 0.0042, "−0.002 ± 0.004"),
+        (0.0000123, 0.0000021, "1.23e−5 ± 0.21e−5"),
+        (3.14159, math.nan, "3.14"),
+        (math.nan, 0.1, "—"),
+        (math.inf, 0.1, "∞"),
+        (0.95, 0.0, "0.950 ± 0"),
+    ],
+)
+def test_numbers_are_rounded_to_their_error(value: float, error: float, expected: str) -> None:
+    assert numbers.with_error(value, error, language="en") == expected
+
+
+def test_portuguese_has_its_own_marks() -> None:
+    assert numbers.with_error(1234.56, 12.3, language="pt") == "1.235 ± 12"
+    assert numbers.with_error(0.827, 0.119, language="pt") == "0,83 ± 0,12"
+    assert numbers.count(16200, language="pt") == "16.200"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.25, "0.25 s"), (42.4, "42 s"), (303, "5 min 3 s"), (7805, "2 h 10 min"), (math.nan, "—")],
+)
+def test_durations(seconds: float, expected: str) -> None:
+    assert numbers.duration(seconds, language="en") == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0, 10, [0, 2.5, 5, 7.5, 10]), (0, 1, [0, 0.25, 0.5, 0.75, 1]), (-0.3, 0.3, [-0.2, 0, 0.2])],
+)
+def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
+    assert svg.ticks(low, high) == pytest.approx(expected)
+
+
+def test_log_ticks_are_powers_of_ten_inside() -> None:
+    assert svg.log_ticks(0.5, 2e3) == pytest.approx([1, 10, 100, 1000])
+    assert svg.log_ticks(3, 60) == pytest.approx([5, 10, 20, 50])
+
+
+# --- drawings -------------------------------------------------------------------------------------
+
+
+def test_bars_start_at_zero_and_scale_with_the_value() -> None:
+    axis = bars.scale([score(A, "fd", 10.0, 0.5, 5.0), score(B, "fd", 20.0, 0.5, 5.0)])
+    assert axis is not None and not axis.log
+    zero = axis(0.0)
+    assert (axis(20.0) - zero) == pytest.approx(2 * (axis(10.0) - zero))
+    assert axis(20.0 + 1.96 * 0.5) < bars.PLOT[1]
+
+
+def test_a_bar_reaches_its_value_and_a_logarithmic_axis_has_none() -> None:
+    english = words.read("en")
+    few = [score(A, "fd", 10.0, 0.5), score(B, "fd", 20.0, 0.5)]
+    axis = bars.scale(few)
+    assert axis is not None
+    drawn = bars.bar(few[0], 0, axis, english, "en")
+    (found,) = re.findall(r'<rect x="([\d.]+)"[^>]* width="([\d.]+)"', drawn)
+    assert float(found[0]) + float(found[1]) == pytest.approx(axis(10.0), abs=0.02)
+    far = [score(A, "ms_per_image", 0.2, 0.01), score(B, "ms_per_image", 90.0, 1.0)]
+    wide = bars.scale(far)
+    assert wide is not None and wide.log
+    assert wide(9.0) - wide(0.9) == pytest.approx(wide(90.0) - wide(9.0))
+    assert "<rect" not in bars.bar(far[1], 1, wide, english, "en")
+
+
+def test_thinning_keeps_the_mean_and_the_range() -> None:
+    values = np.random.default_rng(0).normal(3, 1, 16 * curves.POINTS)
+    x = np.arange(len(values), dtype=float)
+    thin = curves.thinned("loss", 0, x.tolist(), values.tolist())
+    assert len(thin.y) == curves.POINTS
+    np.testing.assert_allclose(thin.y, values.reshape(-1, 16).mean(1))
+    np.testing.assert_allclose(thin.low, values.reshape(-1, 16).min(1))
+    np.testing.assert_allclose(thin.x, x.reshape(-1, 16).mean(1))
+
+
+def test_nan_is_a_gap_in_a_curve() -> None:
+    path = svg.outline([(0, 1), (1, 2), (2, math.nan), (3, 4), (4, 5)])
+    assert path == "M0 1L1 2M3 4L4 5"
+
+
+def test_a_grid_is_the_pixels_themselves() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (9, 5, 4, 3), dtype=np.uint8)
+    head, _, data = pictures.grid(pixels, 9).partition(",")
+    assert head == "data:image/png;base64"
+    back = np.asarray(Image.open(io.BytesIO(pictures.base64.b64decode(data))))
+    assert back.shape == (15, 12, 3)
+    np.testing.assert_array_equal(back[5:10, 8:12], pixels[5])
+
+
+def test_large_images_come_in_smaller_grids() -> None:
+    assert pictures.fitting(np.zeros((64, 28, 28, 1), np.uint8), 64) == 64
+    assert pictures.fitting(np.zeros((64, 512, 512, 3), np.uint8), 64) == 4
+    assert pictures.fitting(np.zeros((60, 28, 28, 1), np.uint8), 64) == 49
