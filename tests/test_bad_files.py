@@ -1,5 +1,6 @@
 """Hostile and odd files: each behaves as its row in the data's README says."""
 
+import io
 import re
 import time
 import unicodedata
@@ -12,7 +13,7 @@ from PIL import Image
 from trilemma.data.sources import open_named, open_source
 from trilemma.data.values import Source
 from trilemma.errors import DataError
-from trilemma.images import read_image
+from trilemma.images import decode, read_image
 from trilemma.recipe.recipe import DataRecipe
 
 REFUSED = {  # file -> what the reason says
@@ -175,3 +176,50 @@ def test_what_was_skipped_is_remembered(bad: Path, scanned: Source) -> None:
     assert not calls
     assert (again.skipped, again.notes) == (scanned.skipped, scanned.notes)
     assert (again.pixels[:] == scanned.pixels[:]).all()
+
+
+def samples_to_spoil() -> list[bytes]:
+    """Encode one small picture in many formats and modes."""
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
+    colour = Image.fromarray(pixels)
+    palette = colour.quantize(16)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    grey16 = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+    wanted: list[tuple[Image.Image, str, dict[str, object]]] = [
+        *((colour, kind, {}) for kind in ("BMP", "GIF", "ICO", "PPM", "TGA", "TIFF")),
+        *((colour, kind, {"exif": exif}) for kind in ("JPEG", "PNG", "WEBP")),
+        *((palette, "PNG", {"transparency": value}) for value in (0, bytes([0, 50, 255]))),
+        (colour, "TIFF", {"compression": "tiff_adobe_deflate"}),
+        (colour, "GIF", {"save_all": True, "append_images": [colour.rotate(90)] * 2}),
+        *((colour.convert("CMYK"), "JPEG", {}), (colour.convert("LA"), "PNG", {})),
+        *((grey16, kind, {}) for kind in ("PNG", "TIFF")),
+    ]
+    files = []
+    for image, kind, options in wanted:
+        file = io.BytesIO()
+        image.save(file, kind, **options)
+        files.append(file.getvalue())
+    return files
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_spoiled_files_are_read_or_refused(seed: int) -> None:
+    """Bytes changed at random and files cut short: pixels of the right shape, or one reason."""
+    rng = np.random.default_rng(seed)
+    files = samples_to_spoil()
+    outcomes = {True: 0, False: 0}
+    for turn in range(2000):
+        spoiled = bytearray(files[turn % len(files)])
+        for place in rng.integers(0, len(spoiled), rng.choice([1, 2, 8])):
+            spoiled[place] = rng.integers(0, 256)
+        if rng.random() < 0.2:
+            del spoiled[rng.integers(0, len(spoiled)) :]
+        try:
+            pixels = decode(bytes(spoiled), channels=3, size=(16, 12)).pixels
+            assert (pixels.shape, pixels.dtype) == ((16, 12, 3), np.uint8)
+            outcomes[True] += 1
+        except DataError as error:
+            assert "\n" not in str(error)
+            outcomes[False] += 1
+    assert min(outcomes.values()) > 100

@@ -35,6 +35,8 @@ PNG = b"\x89PNG"  # how such a file begins
 
 # Pillow warns from 89 million pixels on and refuses above 179 million; between them we just read.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# It warns of damaged EXIF tags, too: a picture with a bad date is a good picture.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 # What Pillow's readers raise on files that are cut or damaged (SyntaxError for a broken PNG).
 BROKEN = (
@@ -46,7 +48,8 @@ BROKEN = (
     LookupError,
     ArithmeticError,
     EOFError,
-    NotImplementedError,
+    RuntimeError,
+    Warning,  # where somebody has made errors of them
     struct.error,
     zlib.error,
 )
@@ -132,7 +135,8 @@ def decode(data: bytes, *, channels: int, size: tuple[int, int] | None = None) -
     except Image.DecompressionBombError as error:
         raise DataError(f"too large: {str(error).rstrip('.')}") from None
     except BROKEN as error:
-        raise DataError(f"broken image: {str(error) or type(error).__name__}") from None
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"broken image: {reason}") from None
     pixels = np.asarray(fitted).reshape(fitted.height, fitted.width, channels)
     return Decoded(pixels, f"first of {frames} frames" if frames > 1 else "")
 
@@ -161,7 +165,7 @@ def _from_sixteen_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     if image.mode == "F" or values.min() < 0 or values.max() > 65535:
         raise DataError("32-bit pixels, whose white is not stated; save it with 8 or 16 bits")
-    return Image.fromarray(np.rint(values / 257).astype(np.uint8))
+    return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
 
 
 def fit(image: Image.Image, size: tuple[int, int] | None) -> Image.Image:
