@@ -1,4 +1,4 @@
-"""What tools/environment.py would install, and when it stops: every command is noted, none is run."""
+"""What tools/environment.py would install, and when it stops: commands are noted, none is run."""
 
 import os
 import subprocess
@@ -12,7 +12,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 import environment  # noqa: E402
-
 
 # Which PyTorch, and is there room
 
