@@ -24,6 +24,7 @@ class Server(ThreadingHTTPServer):
     cut = 0
     ranges = True
     asked: list[str]
+    path = ""
 
     def handle_error(self, request: object, client_address: object) -> None:
         pass
@@ -35,6 +36,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers.get("Range", "")
         self.server.asked.append(wanted)
+        self.server.path = self.path
         start = int(wanted[6:-1]) if wanted and self.server.ranges else 0
         body = self.server.content[start:]
         self.send_response(206 if start else 200)
@@ -113,11 +115,12 @@ def test_a_download_is_whole_said_and_kept(toy: weights.Weights, server: Server)
     )
     assert found.read_bytes() == CONTENT
     assert "1.0 MB" in lines[0]
-    assert "/some/where/toy.pth" in lines[0]
+    assert "/some/where/weights/toy.pth" in lines[0]
     assert "CC0" in lines[0]
     assert shown[-1] == (len(CONTENT), len(CONTENT))
     assert weights.find("toy", say=lines.append) == found
     assert server.asked == [""]  # the second find asked nobody
+    assert server.path == "/some/where/weights/toy.pth"
     assert [path.name for path in found.parent.iterdir()] == ["toy.pth"]
 
 

@@ -1,8 +1,8 @@
 """Weights that others trained: where they come from, checked by sha256, never in silence.
 
 `find` looks at the path that was given, then in the folder `TRILEMMA_WEIGHTS`, in an installed
-package, in the cache, and downloads last. `TRILEMMA_MIRROR` replaces the address up to the file's
-name.
+package, in the cache, and downloads last. `TRILEMMA_MIRROR` names another base address: the file
+is at BASE/weights/FILE.
 """
 
 import hashlib
@@ -139,4 +139,4 @@ def _check(path: Path, weights: Weights) -> None:
 
 def _address(weights: Weights) -> str:
     mirror = os.environ.get("TRILEMMA_MIRROR", "").rstrip("/")
-    return f"{mirror}/{weights.file}" if mirror else weights.url
+    return f"{mirror}/weights/{weights.file}" if mirror else weights.url
