@@ -13,11 +13,11 @@ from PIL import Image
 
 from trilemma import comparison, devices, watch
 from trilemma.assessing import assess
-from trilemma.cli.live import say, shown
 from trilemma.comparison import Comparison
 from trilemma.errors import RunError
 from trilemma.families.family import DrawOptions
 from trilemma.images import grid
+from trilemma.live import say, shown
 from trilemma.recipe import overrides, presets
 from trilemma.runfolder import RunFolder
 from trilemma.runs import find_run

@@ -38,8 +38,8 @@ def run(arguments: Arguments) -> None:
     """Compare, print the table, write the report."""
     from rich.console import Console
 
-    from trilemma.cli.live import counted, say
     from trilemma.comparison import compare, facts
+    from trilemma.live import counted, say
     from trilemma.report.tables import terminal
 
     with counted("images") as progress:

@@ -21,7 +21,7 @@ class Arguments:
 def run(arguments: Arguments) -> None:
     """Train both, compare them, say what to try next."""
     from trilemma.cli import compare
-    from trilemma.cli.live import device_line, duration, say, shown
+    from trilemma.live import device_line, duration, say, shown
     from trilemma.recipe.presets import find
     from trilemma.watch import train
 

@@ -27,7 +27,7 @@ class Arguments:
 def run(arguments: Arguments) -> None:
     """Draw, write, and say where."""
     from trilemma import drawing
-    from trilemma.cli.live import counted, say
+    from trilemma.live import counted, say
 
     with counted("images") as progress:
         done = drawing.sample(

@@ -4,8 +4,8 @@ import json
 from dataclasses import replace
 
 from trilemma.cli.arguments import TrainCommand
-from trilemma.cli.live import device_line, say, shown
 from trilemma.forecasting import forecast
+from trilemma.live import device_line, say, shown
 from trilemma.recipe.checking import check
 from trilemma.recipe.files import to_text
 from trilemma.watch import Trained, continued, train

@@ -135,14 +135,15 @@ def plain(status: Status) -> Callable[[Event], None]:
         now = time.monotonic()
         if event["event"] in ALWAYS or (event["event"] == "step" and now >= due[0]):
             due[0] = now + PLAIN_SECONDS
-            print(line(event, status), file=sys.stderr, flush=True)
+            say(line(event, status))
 
     return show
 
 
 def say(text: str) -> None:
     """Tell the user one line, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 @contextmanager
