@@ -1,0 +1,225 @@
+"""Any images against any images: opened, brought to one size, seen by one extractor, scored."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trilemma import extracting, runs
+from trilemma.data.named import NAMED
+from trilemma.data.shape import Shape
+from trilemma.data.sources import Wanted, open_source, prepare
+from trilemma.data.values import Source
+from trilemma.errors import DataError, OfflineError
+from trilemma.evaluation import (
+    METRICS,
+    SCHEMA,
+    STANDARD,
+    evaluate_pixels,
+    read_scores,
+    write_scores,
+)
+from trilemma.features import cache, files
+from trilemma.features.extractor import Extractor, Features
+from trilemma.images import RESIZE
+from trilemma.recipe.closest import unknown
+from trilemma.recipe.recipe import DataRecipe
+from trilemma.runfolder import finite
+from trilemma.sampling import load_generator
+from trilemma.scores import Score, Scores
+from trilemma.scoring import MOST, sampler_name, wanted
+from trilemma.sides import (
+    How,
+    Listing,
+    Side,
+    drawn,
+    joint_shape,
+    listed,
+    own_shape,
+    side_of,
+    spelled,
+    thinned,
+)
+
+BEYOND = 2_000_000  # first seed of a run that is scored against: no seed stands on both sides
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessed:
+    """Scores of one side against the other."""
+
+    scores: Scores
+    run: runs.Found | None  # that was scored; None: images of another origin
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What an extractor saw in images."""
+
+    features: Features
+    source: Source
+    meta: Mapping[str, object]
+
+
+def assess(
+    images: str, against: str = "", *, n: int = 0, metrics: Sequence[str] = STANDARD, how: How
+) -> Assessed:
+    """Score images against images; each a run, bundle, path or named set.
+
+    against: empty: the held-out images of the run's own data. n: of each side; 0: as many as there
+    are, up to 2,000; of a run at least 200. Floors come from the train split of the set whose test
+    split stands on the other side. Errors: as `side_of`, `open_source` and `evaluate`.
+    """
+    for name in metrics:
+        if name not in METRICS:
+            raise DataError(unknown("metric", name, METRICS))
+    if n < 0:
+        raise DataError(f"--n {n}; allowed: 0 (as many as there are) or more")
+    fake = side_of(images, how)
+    if not against and isinstance(fake, Listing):
+        raise DataError(f"{images} is no run, so say what to hold it against: --against B")
+    real = side_of(against, how, beside=fake) if against else None
+    shape = joint_shape(fake, real, how)
+    scored, reference = both_opened(fake, real, shape, n, how)
+    train = floor_source(fake, real, reference, shape, how)
+    scores = evaluate_pixels(
+        np.asarray(scored.pixels),
+        reference,
+        thinned(train, len(scored)) if train else None,
+        extractor_of(fake, real, shape, how),
+        run=scored.name,
+        metrics=metrics,
+        sampler=sampler_of(fake, how),
+        checkpoint=fake.checkpoint if isinstance(fake, runs.Found) else "",
+    )
+    return Assessed(scores=scores, run=fake if isinstance(fake, runs.Found) else None)
+
+
+def both_opened(
+    fake: Side, real: Side | None, shape: Shape, n: int, how: How
+) -> tuple[Source, Source]:
+    """Open what lies on the disk; then draw from runs as many images as the other side has."""
+    scored = listed(fake, shape, n, how, most=MOST) if isinstance(fake, Listing) else None
+    if isinstance(real, Listing):
+        reference = listed(real, shape, n, how, most=MOST)
+    elif real is not None:
+        count = wanted(len(scored) if scored else 0, n)
+        reference = drawn(real, shape, range(BEYOND, BEYOND + count), how)
+    else:
+        assert isinstance(fake, runs.Found), "only a run has held-out images of its own"
+        own = own_split(fake, "test", shape, how)
+        reference = thinned(own, n or MOST, how.say)
+    if isinstance(fake, runs.Found):
+        scored = drawn(fake, shape, range(wanted(len(reference), n)), how)
+    assert scored is not None, "a side is a listing or a run"
+    for side in (scored, reference):
+        if len(side) < n:
+            how.say(f"{side.name}: only {len(side):,} images, not the {n:,} that were asked for")
+    if scored.fingerprint == reference.fingerprint:
+        how.say("both sides are the same images")
+    return scored, reference
+
+
+def see(images: str, *, n: int = 0, seed: int = 0, how: How) -> Seen:
+    """Extract features of images. n: 0: all, of a run 2,000. seed: of a run's first image."""
+    side = side_of(images, how)
+    shape = joint_shape(side, None, how)
+    made: dict[str, object] = {}
+    if isinstance(side, runs.Found):
+        source = drawn(side, shape, range(seed, seed + (n or MOST)), how)
+        made = {"checkpoint": side.checkpoint, "sampler": sampler_of(side, how), "seed": seed}
+    else:
+        source = listed(side, shape, n, how)
+    extractor = extractor_of(side, None, shape, how)
+    origin = {"images": source.name, "split": source.split, "fingerprint": source.fingerprint}
+    return Seen(
+        features=cache.features(extractor, np.asarray(source.pixels), progress=how.progress),
+        source=source,
+        meta={**files.meta_of(extractor), **origin, **made},
+    )
+
+
+def own_split(run: runs.Found, split: str, shape: Shape, how: How) -> Source:
+    """Open a split of the images that a run is trained on."""
+    data = replace(run.recipe.data, size=f"{shape.width}x{shape.height}")
+    data = replace(data, root=how.root) if how.root else data
+    return open_source(data, split, progress=how.progress, say=how.say)
+
+
+def floor_source(
+    fake: Side, real: Side | None, reference: Source, shape: Shape, how: How
+) -> Source | None:
+    """Open other real images of the reference's set; None where there are none, with a line."""
+    train = None
+    try:
+        if real is None and isinstance(fake, runs.Found):
+            train = own_split(fake, "train", shape, how)
+        elif isinstance(real, Listing) and real.split in ("test", "val"):
+            side = side_of(f"{real.base}:train", how, beside=fake)
+            assert isinstance(side, Listing), "a base with a split is no run"
+            asked = Wanted(split="train", size=shape[:2], channels=shape.channels)
+            train = prepare(side.images, asked, how.progress, how.say)
+    except (DataError, OfflineError) as error:
+        how.say(f"no floor: {error}")
+    if train is None or train.fingerprint == reference.fingerprint:
+        return None
+    return train
+
+
+def extractor_of(first: Side, second: Side | None, shape: Shape, how: How) -> Extractor:
+    """Load the extractor of the first run, else of the set on the other side (or the only one).
+
+    Its rule for sizes names what was done to the images that are scored, for the column.
+    """
+    run = next((side for side in (first, second) if isinstance(side, runs.Found)), None)
+    if run is not None:
+        extractor = extracting.extractor_for(run, how.extractor, device=how.device, say=how.say)
+    else:
+        side = second or first
+        assert isinstance(side, Listing), "it is no run"
+        size = f"{shape.width}x{shape.height}"
+        data = DataRecipe(source=side.base, size=size, channels=shape.channels)
+        if side.base not in NAMED:
+            data = replace(data, source="folder", root=side.base)
+        extractor = extracting.load(how.extractor, data, device=how.device, say=how.say)
+    if own_shape(first) == shape:
+        return extractor
+    return replace(extractor, resize=f"{RESIZE} to {spelled(shape)}, then {extractor.resize}")
+
+
+def sampler_of(side: Side, how: How) -> str:
+    """Name how images are drawn, such as ddim-50; empty where nothing is drawn or chosen."""
+    if not isinstance(side, runs.Found):
+        return ""
+    return sampler_name(load_generator(side, device=how.device, options=how.options))
+
+
+def facts(scores: Scores) -> dict[str, Any]:
+    """Give scores as scores.json has them, in plain values."""
+    plain = finite({"schema": SCHEMA, **asdict(scores)})
+    assert isinstance(plain, dict), "a mapping stays one"
+    return plain
+
+
+def keep(scores: Scores, run: runs.Found) -> Path:
+    """Write scores into a run's scores.json, in the place of old ones of the same kind."""
+    path = run.place / "scores.json"
+    write_scores(path, merged(read_scores(path), scores) if path.is_file() else scores)
+    return path
+
+
+def merged(old: Scores, new: Scores) -> Scores:
+    """Put new scores in the place of old ones of the same metric, column, sampler, checkpoint."""
+
+    def key(score: Score) -> tuple[str, ...]:
+        return score.metric, score.column, score.sampler, score.checkpoint
+
+    made = {key(score) for score in new.scores}
+    kept = tuple(score for score in old.scores if key(score) not in made)
+    return Scores(
+        columns={**old.columns, **new.columns},
+        scores=kept + new.scores,
+        shares=new.shares or old.shares,
+    )

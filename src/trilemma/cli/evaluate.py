@@ -1,0 +1,105 @@
+"""trilemma evaluate: score images against images."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from trilemma.scores import Scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Score images against images.
+
+    Either side is a run (NAME, NAME@last, NAME@128000), a bundle, a folder, a zip, an .npz or .npy
+    file, shards, or a named set (mnist:test). All images get one size: that of the run, else the
+    smaller of the two.
+    """
+
+    images: Annotated[str, tyro.conf.Positional]  # what is scored
+    against: str = ""  # the real images; empty: those that the run's own data holds out
+    metrics: tuple[str, ...] = ()  # scores; empty: fd kid is precision recall density coverage
+    n: int = 0  # images of each side; 0: as many as there are, at most 2,000; of runs at least 200
+    extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, or a path
+    size: str = ""  # width x height of all images, pixels, such as 64x64; empty: see above
+    root: str = ""  # where the files of a named set lie; empty: where the run or the cache has them
+    sampler: str = ""  # of runs: ancestral, ddim, dpm++2m, heun; empty: the recipe's own
+    steps: int = 0  # of the sampler; 0: the recipe's own
+    json: bool = False  # print what scores.json holds, in place of a table
+    device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
+
+
+def run(arguments: Arguments) -> None:
+    """Score, print, and keep what was scored of a run."""
+    from rich.console import Console
+
+    from trilemma import devices
+    from trilemma.assessing import assess, facts, keep
+    from trilemma.evaluation import STANDARD
+    from trilemma.families.family import DrawOptions
+    from trilemma.live import counted, say
+    from trilemma.sides import How
+
+    with counted("images") as progress:
+        how = How(
+            extractor=arguments.extractor,
+            size=arguments.size,
+            root=arguments.root,
+            options=DrawOptions(sampler=arguments.sampler, steps=arguments.steps),
+            device=devices.pick(arguments.device),
+            say=say,
+            progress=progress,
+        )
+        metrics = arguments.metrics or STANDARD
+        made = assess(arguments.images, arguments.against, n=arguments.n, metrics=metrics, how=how)
+    if arguments.json:
+        print(json.dumps(facts(made.scores), indent=1))
+    else:
+        Console().print(table(made.scores))
+        for line in legend(made.scores):
+            print(line)
+    if made.run is not None and not made.run.bundle:
+        say(f"kept in {keep(made.scores, made.run)}")
+
+
+def table(scores: "Scores") -> "Table":
+    """Lay scores out: value with its error, images, floor, column."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from trilemma.report import metrics, numbers, words
+
+    reader = words.read("en")
+    laid = Table(title=Text(scores.scores[0].run), title_justify="left", box=None)
+    laid.add_column("metric")
+    for name in ("value", "n", "floor", "column"):
+        laid.add_column(name, justify="right")
+    laid.add_column("")
+    for score in scores.scores:
+        laid.add_row(
+            Text(metrics.label(score.metric, scores.columns[score.column], reader)),
+            numbers.with_error(score.value, score.error, language="en"),
+            f"{score.n:,}",
+            numbers.plain(score.floor, language="en"),
+            score.column,
+            "biased" if score.biased else "",
+        )
+    return laid
+
+
+def legend(scores: "Scores") -> list[str]:
+    """Say what the marks of the table mean, and what each column is."""
+    lines = [
+        f"column {name}: {c.extractor}, {c.n_fake:,} images against {c.n_real:,} of {c.reference} "
+        f"({c.split}, {c.fingerprint[:8]}); size: {c.resize}"
+        for name, c in scores.columns.items()
+    ]
+    lines.append("floor: what as many other real images get; numbers compare within a column only")
+    if any(score.biased for score in scores.scores):
+        lines.append("biased: too few images for so many features; read kid instead")
+    return lines

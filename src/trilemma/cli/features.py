@@ -1,0 +1,55 @@
+"""trilemma features: write out what an extractor sees in images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Write the features of images to a file, so that other code can check our scores.
+
+    The images are a run, a bundle, a folder, a zip, an .npz or .npy file, shards, or a named set
+    (mnist:test). The file holds features, logits, labels (-1 unknown), names, and meta as JSON.
+    """
+
+    images: Annotated[str, tyro.conf.Positional]  # what is looked at
+    out: str = "features.npz"  # the file
+    extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, or a path
+    n: int = 0  # images; 0: all, of a run 2,000
+    seed: int = 0  # of a run's first image; image i has seed + i
+    size: str = ""  # width x height of all images, pixels; empty: as they are
+    root: str = ""  # where the files of a named set lie; empty: the cache
+    sampler: str = ""  # of a run: ancestral, ddim, dpm++2m, heun; empty: the recipe's own
+    steps: int = 0  # of the sampler; 0: the recipe's own
+    device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
+
+
+def run(arguments: Arguments) -> None:
+    """Look, write, and say where."""
+    from trilemma import devices
+    from trilemma.assessing import see
+    from trilemma.families.family import DrawOptions
+    from trilemma.features import files
+    from trilemma.live import counted, say
+    from trilemma.sides import How
+
+    with counted("images") as progress:
+        how = How(
+            extractor=arguments.extractor,
+            size=arguments.size,
+            root=arguments.root,
+            options=DrawOptions(sampler=arguments.sampler, steps=arguments.steps),
+            device=devices.pick(arguments.device),
+            say=say,
+            progress=progress,
+        )
+        seen = see(arguments.images, n=arguments.n, seed=arguments.seed, how=how)
+    out = Path(arguments.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    source = seen.source
+    files.write(out, seen.features, labels=source.labels, names=source.names, meta=seen.meta)
+    rows, width = seen.features.features.shape
+    print(f"{out}: {rows:,} images x {width:,} features")
