@@ -63,6 +63,15 @@ def test_the_bytes_enter_as_they_are() -> None:
     assert tensor[2, 1, 8, 13] == float(COLOURS[2, 8, 13, 1])
 
 
+@pytest.mark.parametrize("name", ["domain", "pixels"])
+def test_read_only_pixels_are_welcome(name: str, tmp_path: Path) -> None:
+    """As of a memory map, or of an array made from bytes; torch alone would warn."""
+    np.save(tmp_path / "pixels.npy", COLOURS)
+    mapped = np.load(tmp_path / "pixels.npy", mmap_mode="r")
+    extractor = extractors.load(name, source="digits")
+    np.testing.assert_array_equal(extractor(mapped).features, extractor(COLOURS).features)
+
+
 def test_pixels_are_the_image() -> None:
     extractor = extractors.load("pixels")
     made = extractor(COLOURS)

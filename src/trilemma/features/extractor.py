@@ -40,7 +40,8 @@ class Extractor:
         assert pixels.ndim == 4, f"pixels have shape {pixels.shape}, not [N, H, W, C]"
         parts = []
         for start in range(0, len(pixels), self.batch):
-            part = np.ascontiguousarray(pixels[start : start + self.batch])
+            # Memory maps and arrays made from bytes are read-only, which torch warns about.
+            part = np.require(pixels[start : start + self.batch], requirements=["C", "W", "A"])
             parts.append(self.extract(part))
             if progress is not None:
                 progress(start + len(part), len(pixels))

@@ -42,7 +42,8 @@ def resized(pixels: Pixels, *, height: int, width: int) -> Pixels:
 
 def to_tensor(pixels: Pixels, device: torch.device) -> torch.Tensor:
     """Give float32 [N, C, H, W] with the values of the bytes, 0..255."""
-    tensor = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(0, 3, 1, 2)
+    writable = np.require(pixels, requirements=["C", "W"])  # torch warns of read-only arrays
+    tensor = torch.from_numpy(writable).to(device).permute(0, 3, 1, 2)
     # A fresh tensor, for its strides: with one channel those of `tensor` depend on how the array
     # came about, and choose another convolution, with another rounding.
     return torch.empty(tensor.shape, device=device).copy_(tensor)

@@ -28,7 +28,7 @@ def load(*, path: str = "", say: Say = quiet, device: torch.device) -> Extractor
         resize=f"colour, bicubic (Pillow, 8 bit) to {SIDE}x{SIDE}",
         features=FEATURES,
         licence=weights.WEIGHTS["lite0"].licence,
-        batch=32,
+        batch=16,
         extract=lambda pixels: _extract(net, pixels, device),
     )
 
