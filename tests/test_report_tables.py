@@ -41,6 +41,20 @@ def test_the_order_is_quality_coverage_speed() -> None:
     assert block.sections[0].rows[0].real == "7.6"
 
 
+def test_facts_stand_below_the_speeds() -> None:
+    (block,) = lineup.blocks(demo(), words.read("en"), "en")
+    facts = {row.label: row.cells for row in block.sections[-1].rows}
+    assert facts["Sampler"] == ("—", "heun-10")
+    assert facts["Evaluations an image"] == ("1", "19")
+    assert facts["Training time"] == ("1 min 1 s", "1 min 34 s")
+
+
+def test_memory_is_written_briefly() -> None:
+    contents = only(score(A, "memory_bytes", 523_400_000.0, math.nan))
+    (block,) = lineup.blocks(contents, words.read("en"), "en")
+    assert block.sections[0].rows[0].cells[0] == "523 MB"
+
+
 def test_a_metric_nobody_described_is_shown_as_it_is() -> None:
     contents = only(score(A, "sharpness_[x]", 1.5, 0.1))
     (block,) = lineup.blocks(contents, words.read("en"), "en")

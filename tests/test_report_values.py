@@ -76,10 +76,21 @@ def test_an_axis_never_mixes_columns() -> None:
         score(A, "recall", 0.6, 0.02, 0.8, column="inception"),
         score(A, "recall", 0.5, 0.02, 0.8),
         score(B, "recall", 0.4, 0.02, 0.8),
+        score(B, "precision", 0.5, 0.02, 0.8),
     )
     quality, coverage, _ = triangle(contents)
-    assert coverage.column == "domain"
-    assert quality.places == ()  # only the other column has it
+    assert (quality.column, coverage.column) == ("domain", "domain")
+    assert [place.run for place in quality.places] == [B]  # A has it in the other column only
+
+
+def test_the_column_that_fills_both_axes_is_preferred() -> None:
+    contents = only(
+        score(A, "fd", 20.0, 1.0, 8.0, column="inception"),
+        score(A, "precision", 0.6, 0.02, 0.8),
+        score(A, "recall", 0.5, 0.02, 0.8),
+    )
+    quality, coverage, _ = triangle(contents)
+    assert (quality.metric, coverage.metric) == ("precision", "recall")
 
 
 def test_the_metric_that_places_more_runs_is_chosen_then_the_preferred() -> None:
@@ -95,6 +106,7 @@ def test_the_metric_that_places_more_runs_is_chosen_then_the_preferred() -> None
         ((0.8, 0.01), (0.9, 0.01), B),
         ((0.9, 0.03), (0.8, 0.03), ""),  # 0.841..0.959 and 0.741..0.859
         ((0.9, math.nan), (0.2, 0.01), ""),
+        ((1.0, 0.0), (0.2, 0.01), ""),  # no hit of many, or all: not an error of nothing
         ((0.9, 0.01), (0.2, math.nan), ""),
     ],
 )
@@ -131,7 +143,7 @@ def test_fid_is_only_said_of_inception() -> None:
         (3.14159, math.nan, "3.14"),
         (math.nan, 0.1, "—"),
         (math.inf, 0.1, "∞"),
-        (0.95, 0.0, "0.950 ± 0"),
+        (0.95, 0.0, "0.950"),
     ],
 )
 def test_numbers_are_rounded_to_their_error(value: float, error: float, expected: str) -> None:

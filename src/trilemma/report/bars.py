@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from trilemma.report import numbers, svg
-from trilemma.report.metrics import interval, of
+from trilemma.report.metrics import interval, of, written
 from trilemma.scores import Score, Shares
 
 Words = Mapping[str, str]
@@ -60,7 +60,7 @@ def scale(scores: Sequence[Score]) -> Scale | None:
 
 def value_text(score: Score, words: Words, language: str) -> str:
     """Write a bar's number, and that it is biased where it is."""
-    text = numbers.with_error(score.value, score.error, language=language)
+    text = written(score, language)
     return f"{text} · {words['biased']}" if score.biased else text
 
 

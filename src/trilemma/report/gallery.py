@@ -1,6 +1,5 @@
 """Pictures of the page: grids from the same seeds, nearest training images, animations."""
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -20,12 +19,12 @@ def grids(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> list
     for run, pixels in drawable:
         n = min(pictures.fitting(other, 64) for _, other in drawable)
         n = pictures.fitting(pixels, n)
-        alt = words["grid_alternative"].format(n=n, run=run.name, columns=max(1, math.isqrt(n)))
+        alt = words["grid_alternative"].format(n=n, run=run.name, columns=pictures.columns(n))
         made.append({"run": run, "alt": alt, **shown(pixels, n)})
     if pictures.drawable(contents.real):
         n = pictures.fitting(contents.real, 64)
         alt = words["real_alternative"].format(
-            n=n, reference=contents.reference, columns=max(1, math.isqrt(n))
+            n=n, reference=contents.reference, columns=pictures.columns(n)
         )
         made.append({"run": None, "alt": alt, **shown(contents.real, n)})
     return made
@@ -73,5 +72,7 @@ def gifs(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> list[
         still = pictures.last_frame(run.gif)
         src = pictures.data_uri("image/gif", run.gif) if still else ""
         alt = reader.words["gif_alternative"].format(run=run.name)
-        made.append({"run": runs[run.name], "src": src, "still": still, "alt": alt})
+        last = reader.words["still_alternative"].format(run=run.name)
+        view = {"run": runs[run.name], "src": src, "still": still, "alt": alt, "still_alt": last}
+        made.append(view)
     return made

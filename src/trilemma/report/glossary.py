@@ -25,6 +25,18 @@ METRIC_MEANINGS: Mapping[str, Entry] = {  # shown where the metric occurs
             "Inception original podem se chamar FID.",
         ),
     ),
+    "fd_corrected": Entry(
+        (
+            "FD corrected",
+            "The Fréchet distance less what it is too high for want of images; it can come out "
+            "below zero.",
+        ),
+        (
+            "FD corrigida",
+            "A distância de Fréchet menos o que ela tem a mais por falta de imagens; pode ficar "
+            "abaixo de zero.",
+        ),
+    ),
     "kid": Entry(
         (
             "KID[…] (kernel distance)",
@@ -96,8 +108,8 @@ METRIC_MEANINGS: Mapping[str, Entry] = {  # shown where the metric occurs
         ("Imagens/s", "Imagens desenhadas em um segundo quando se pedem muitas de uma vez."),
     ),
     "memory_bytes": Entry(
-        ("Peak memory", "The most memory that drawing took, in bytes."),
-        ("Pico de memória", "A maior memória que o desenho ocupou, em bytes."),
+        ("Peak memory", "The most memory that drawing took."),
+        ("Pico de memória", "A maior memória que o desenho ocupou."),
     ),
 }
 

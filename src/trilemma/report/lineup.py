@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from trilemma.report import numbers
 from trilemma.report.contents import Contents, RunView
-from trilemma.report.metrics import GROUPS, Group, extractor_name, label, names, of
+from trilemma.report.metrics import GROUPS, Group, extractor_name, label, names, of, written
 from trilemma.scores import Column, Score
 
 Words = Mapping[str, str]
@@ -65,7 +65,7 @@ def cell(score: Score | None, words: Words, language: str) -> str:
     """Write one measured value with its error, and that it is biased."""
     if score is None:
         return numbers.NOTHING
-    text = numbers.with_error(score.value, score.error, language=language)
+    text = written(score, language)
     return f"{text} ({words['biased']})" if score.biased else text
 
 
@@ -107,7 +107,9 @@ def fact_rows(
     def each(value: str) -> dict[str, str]:
         return {name: fact(view, value, language) for name, view in views.items()}
 
+    samplers = {s.run: s.sampler for s in contents.scores.scores if s.sampler}
     rows = (
+        row(words["sampler"], "", samplers),
         row(words["evaluations"], "lower", each("evaluations")),
         row(words["parameters"], "", each("parameters")),
         row(words["training_rate"], "higher", each("training_images_per_second")),

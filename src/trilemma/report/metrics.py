@@ -1,9 +1,11 @@
 """What a report knows of each metric: its place in the triangle, its direction, its honest name."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from trilemma.report import numbers
 from trilemma.scores import Column, Score
 
 Group = Literal["quality", "coverage", "other", "speed"]
@@ -22,10 +24,18 @@ class Metric:
     named: str = ""  # its name under features other than Inception's, before [extractor]
     original: str = ""  # its name under Inception's features
     bounded: bool = False  # in [0, 1]: drawn on that axis
+    unit: str = ""  # of large numbers that are written briefly: 523 MB
 
 
 METRICS: Mapping[str, Metric] = {  # in the order of tables; other names are shown as they are
     "fd": Metric(group="quality", better="lower", word="fd", named="FD", original="FID"),
+    "fd_corrected": Metric(
+        group="quality",
+        better="lower",
+        word="fd_corrected",
+        named="FD corrected",
+        original="FID corrected",
+    ),
     "kid": Metric(group="quality", better="lower", word="kid", named="KID", original="KID"),
     "is": Metric(group="quality", better="higher", word="is", named="IS", original="IS"),
     "psnr_y": Metric(group="quality", better="higher", word="psnr_y"),
@@ -36,7 +46,7 @@ METRICS: Mapping[str, Metric] = {  # in the order of tables; other names are sho
     "coverage": Metric(group="coverage", better="higher", word="coverage_metric", bounded=True),
     "ms_per_image": Metric(group="speed", better="lower", word="ms_per_image"),
     "images_per_second": Metric(group="speed", better="higher", word="images_per_second"),
-    "memory_bytes": Metric(group="speed", better="lower", word="memory_bytes"),
+    "memory_bytes": Metric(group="speed", better="lower", word="memory_bytes", unit="B"),
 }
 
 UNKNOWN = Metric(group="other", better="", word="")
@@ -70,8 +80,21 @@ def label(name: str, column: Column | None, words: Mapping[str, str]) -> str:
 
 
 def interval(score: Score) -> tuple[float, float]:
-    """Give the 95 % interval of a score, (nan, nan) where its error is not known."""
+    """Give the 95 % interval of a score, (nan, nan) where its error is not known.
+
+    An error of exactly 0 (no image of many was a hit, say) counts as not known.
+    """
+    if not score.error > 0:
+        return math.nan, math.nan
     return score.value - Z95 * score.error, score.value + Z95 * score.error
+
+
+def written(score: Score, language: str) -> str:
+    """Write a value with its error, both rounded to the error, and its unit where it has one."""
+    if unit := of(score.metric).unit:
+        text = numbers.short(score.value, language=language)
+        return text + unit if text != numbers.NOTHING else text
+    return numbers.with_error(score.value, score.error, language=language)
 
 
 def names(scores: Iterable[Score]) -> list[str]:

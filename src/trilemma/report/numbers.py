@@ -43,11 +43,12 @@ def plain(value: float, *, language: str, digits: int = 3) -> str:
 
 
 def with_error(value: float, error: float, *, language: str) -> str:
-    """Write value ± error, both rounded to what the error allows; the value alone without one."""
-    if not math.isfinite(value) or not math.isfinite(error):
+    """Write value ± error, both rounded to what the error allows; the value alone without one.
+
+    An error of exactly 0 is no knowledge of the error: the value stands alone, too.
+    """
+    if not (math.isfinite(value) and math.isfinite(error) and error > 0):
         return plain(value, language=language)
-    if error <= 0:
-        return f"{plain(value, language=language)} ± 0"
     places = decimals(error)
     if places > 5:
         shift = -math.floor(math.log10(max(abs(value), error)))

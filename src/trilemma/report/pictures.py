@@ -39,10 +39,15 @@ def data_uri(kind: str, content: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
+def columns(n: int) -> int:
+    """Say how many images of a grid stand side by side."""
+    return max(1, math.ceil(math.sqrt(n)))
+
+
 def grid(pixels: Pixels, wanted: int = 64) -> str:
     """Write the first images as one square grid."""
     n = fitting(pixels, wanted)
-    return png(images.grid(pixels[:n], max(1, math.isqrt(n))))
+    return png(images.grid(pixels[:n], columns(n)))
 
 
 def last_frame(gif: bytes) -> str:

@@ -112,13 +112,16 @@ def axis(name: AxisName, scores: Sequence[Score]) -> Axis:
 def triangle(contents: Contents) -> tuple[Axis, Axis, Axis]:
     """Place every run on the three axes: quality, coverage, speed.
 
-    Quality and coverage come from one column: the one in which the most runs can be placed.
+    Quality and coverage come from one column: the one that gives the most places on both axes.
     """
     shown = {run.name for run in contents.runs}
     scores = [s for s in contents.scores.scores if s.run in shown and usable(s)]
     pictures = [s for s in scores if s.metric in QUALITY + COVERAGE]
     columns = dict.fromkeys(score.column for score in pictures)
-    sizes = {key: len({s.run for s in pictures if s.column == key}) for key in columns}
+    sizes = {
+        key: len({(s.run, s.metric in QUALITY) for s in pictures if s.column == key})
+        for key in columns
+    }
     column = max(sizes, key=lambda key: sizes[key], default="")
     mine = [score for score in pictures if score.column == column]
     return (

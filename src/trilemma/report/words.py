@@ -60,12 +60,15 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "100 % é tão perto quanto as imagens reais.",
     ),
     "how_recall": (
-        "Recall divided by the recall of other real images (the dashed end, 100 %).",
-        "Revocação dividida pela revocação de outras imagens reais (o fim tracejado, 100 %).",
+        "Recall divided by the recall of other real images (the dashed end, 100 %). Noise inflates "
+        "it: read it beside quality.",
+        "Revocação dividida pela revocação de outras imagens reais (o fim tracejado, 100 %). O "
+        "ruído a infla: leia junto com a qualidade.",
     ),
     "how_recall_bare": (
-        "Recall; no real images to divide by.",
-        "Revocação; sem imagens reais pelas quais dividir.",
+        "Recall; no real images to divide by. Noise inflates it: read it beside quality.",
+        "Revocação; sem imagens reais pelas quais dividir. O ruído a infla: leia junto com a "
+        "qualidade.",
     ),
     "how_coverage": (
         "Coverage divided by the coverage of other real images (the dashed end, 100 %).",
@@ -171,12 +174,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "metric": ("Metric", "Métrica"),
     "speed_here": ("Speed, on one machine", "Velocidade, em uma só máquina"),
     "no_scores": ("Nothing has been scored yet.", "Nada foi medido ainda."),
+    "sampler": ("Sampler", "Amostrador"),
     "evaluations": ("Evaluations an image", "Avaliações por imagem"),
     "parameters": ("Parameters", "Parâmetros"),
     "training_rate": ("Training images/s", "Imagens de treino/s"),
     "images_seen": ("Images seen", "Imagens vistas"),
     "training_seconds": ("Training time", "Tempo de treino"),
     "fd": ("Fréchet distance", "Distância de Fréchet"),
+    "fd_corrected": ("Fréchet distance, corrected", "Distância de Fréchet, corrigida"),
     "kid": ("Kernel distance", "Distância de kernel"),
     "is": ("Inception Score", "Inception Score"),
     "psnr_y": ("PSNR (Y), dB", "PSNR (Y), dB"),
@@ -187,7 +192,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "coverage_metric": ("Coverage", "Cobertura"),
     "ms_per_image": ("One image, ms", "Uma imagem, ms"),
     "images_per_second": ("Images/s", "Imagens/s"),
-    "memory_bytes": ("Peak memory, bytes", "Pico de memória, bytes"),
+    "memory_bytes": ("Peak memory", "Pico de memória"),
     # classes
     "shares_title": ("Is every class there?", "Todas as classes estão lá?"),
     "shares_reading": (

@@ -65,12 +65,16 @@ DETAILS: Mapping[str, tuple[str, str]] = {  # (English, Portuguese)
         "Animation: the same seeds of {run} as training goes on.",
         "Animação: as mesmas sementes de {run} ao longo do treino.",
     ),
+    "still_alternative": (
+        "The last picture of that animation of {run}.",
+        "A última imagem dessa animação de {run}.",
+    ),
     "gif_unreadable": (
         "The animation's file cannot be read.",
         "Não é possível ler o arquivo da animação.",
     ),
     # recipes, machine, the rest
-    "recipes_title": ("What was done differently", "O que foi feito de outro modo"),
+    "recipes_title": ("Recipes, and where they differ", "Receitas, e onde diferem"),
     "recipes_reading": (
         "Only the fields of the recipes that are not the same.",
         "Apenas os campos das receitas que não são iguais.",
