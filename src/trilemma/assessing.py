@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trilemma import extracting, runs
+from trilemma import devices, extracting, runs
 from trilemma.data.named import NAMED
 from trilemma.data.shape import Shape
 from trilemma.data.sources import Wanted, open_source, prepare
@@ -24,6 +24,7 @@ from trilemma.evaluation import (
 from trilemma.features import cache, files
 from trilemma.features.extractor import Extractor, Features
 from trilemma.images import RESIZE
+from trilemma.places import Say, quiet
 from trilemma.recipe.closest import unknown
 from trilemma.recipe.recipe import DataRecipe
 from trilemma.runfolder import finite
@@ -64,6 +65,21 @@ class Seen:
 
 
 def assess(
+    images: str,
+    against: str = "",
+    *,
+    n: int = 0,
+    metrics: Sequence[str] = STANDARD,
+    extractor: str = "auto",
+    device: str = "auto",
+    say: Say = quiet,
+) -> Scores:
+    """Score images against images, as `assessed` does, with everything else as it is by default."""
+    how = How(extractor=extractor, device=devices.pick(device), say=say)
+    return assessed(images, against, n=n, metrics=metrics, how=how).scores
+
+
+def assessed(
     images: str, against: str = "", *, n: int = 0, metrics: Sequence[str] = STANDARD, how: How
 ) -> Assessed:
     """Score images against images; each a run, bundle, path or named set.

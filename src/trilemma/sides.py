@@ -1,7 +1,6 @@
 """What a verb's argument means: a run, a bundle, a path or a named set; its images, of one size."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -16,17 +15,15 @@ from trilemma.data.shape import Shape, shape_of
 from trilemma.data.shards import SHARD
 from trilemma.data.sources import Wanted, list_images, prepare, split_of
 from trilemma.data.splits import pick
-from trilemma.data.values import Source
+from trilemma.data.values import Progress, Source, silent
 from trilemma.errors import DataError, RunError
 from trilemma.families.family import DrawOptions
 from trilemma.images import RESIZE, resized
+from trilemma.places import Say, quiet
 from trilemma.recipe.recipe import DataRecipe, parse_size
 from trilemma.samplecache import remembered
 from trilemma.sampling import load_generator
 from trilemma.scoring import some
-
-Say = Callable[[str], None]
-Progress = Callable[[int, int], None]
 
 
 class Listing(NamedTuple):
@@ -49,8 +46,8 @@ class How:
     root: str = ""  # where a named set's files lie
     options: DrawOptions = field(default_factory=DrawOptions)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    say: Say = lambda line: None
-    progress: Progress = lambda done, total: None
+    say: Say = quiet
+    progress: Progress = silent
 
 
 def side_of(text: str, how: How, *, beside: Side | None = None) -> Side:
@@ -163,7 +160,7 @@ def drawn(run: runs.Found, shape: Shape, seeds: range, how: How) -> Source:
     )
 
 
-def thinned(source: Source, n: int, say: Say = lambda line: None) -> Source:
+def thinned(source: Source, n: int, say: Say = quiet) -> Source:
     """Keep n images in memory, the same ones as `compare` does; the fingerprint stays the set's."""
     for note in source.notes:
         say(f"{source.name}: {note}")

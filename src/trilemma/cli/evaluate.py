@@ -39,7 +39,7 @@ def run(arguments: Arguments) -> None:
     from rich.console import Console
 
     from trilemma import devices
-    from trilemma.assessing import assess, facts, keep
+    from trilemma.assessing import assessed, facts, keep
     from trilemma.evaluation import STANDARD
     from trilemma.families.family import DrawOptions
     from trilemma.live import counted, say
@@ -56,7 +56,9 @@ def run(arguments: Arguments) -> None:
             progress=progress,
         )
         metrics = arguments.metrics or STANDARD
-        made = assess(arguments.images, arguments.against, n=arguments.n, metrics=metrics, how=how)
+        made = assessed(
+            arguments.images, arguments.against, n=arguments.n, metrics=metrics, how=how
+        )
     if arguments.json:
         print(json.dumps(facts(made.scores), indent=1))
     else:

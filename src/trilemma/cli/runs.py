@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from trilemma.housekeeping import Standing
+
+
+WIDE = 120  # letters in a line, from which on everything is shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,39 +34,39 @@ def run(arguments: Arguments) -> None:
     if arguments.json:
         print(json.dumps(finite([asdict(one) for one in found]), indent=1))
     elif found:
-        Console().print(table(found))
+        console = Console()
+        width = console.width if console.is_terminal else WIDE
+        Console(width=width).print(table(found, wide=width >= WIDE))
     if not found:
         say(f"no run in {runs_folder()} yet; train one: trilemma demo, or trilemma train PRESET")
 
 
-def table(found: "list[Standing]") -> "Table":
-    """Lay out runs: a row each. The preset is left out where every run is named after it."""
+def table(found: "list[Standing]", *, wide: bool) -> "Table":
+    """Lay out runs: a row each; without family, preset and bytes where a line is short."""
     from rich.table import Table
-    from rich.text import Text
 
-    named = all(one.name.startswith(one.preset) for one in found)
+    from trilemma.report.numbers import duration, plain, short
+
     laid = Table(box=None, pad_edge=False)
-    laid.add_column("run", no_wrap=True)
-    for name in ("family", *(() if named else ("preset",)), "data", "state"):
-        laid.add_column(name, overflow="fold")
-    for name in ("images", "score", "best", "time", "MB"):
-        laid.add_column(name, justify="right")
+    for name in ("run", *(("family", "preset") if wide else ()), "data", "state"):
+        laid.add_column(name, overflow="fold", no_wrap=name in ("run", "family"))
+    for name in ("images", "score", "best", "time", *(("MB",) if wide else ())):
+        laid.add_column(name, justify="right", no_wrap=True)
     for one in found:
-        words = (one.name, one.family, *(() if named else (one.preset,)), one.data, one.state)
-        laid.add_row(*map(Text, words), *numbers(one))
+        total = f"/{short(one.images_total, language='en')}" if one.images_total else ""
+        laid.add_row(
+            *texts(one.name, *((one.family, one.preset) if wide else ()), one.data, one.state),
+            short(one.images_seen, language="en") + total,
+            (f"{one.metric} " if one.last == one.last else "") + plain(one.last, language="en"),
+            plain(one.best, language="en"),
+            duration(one.seconds or float("nan"), language="en"),
+            *((f"{one.bytes / 1e6:.1f}",) if wide else ()),
+        )
     return laid
 
 
-def numbers(one: "Standing") -> tuple[str, str, str, str, str]:
-    """Write images, last and best score, time and bytes of a run."""
-    from trilemma.report.numbers import duration, plain, short
+def texts(*words: str) -> "list[Text]":
+    """Take words as they are, not as markup."""
+    from rich.text import Text
 
-    total = f"/{short(one.images_total, language='en')}" if one.images_total else ""
-    last = f"{one.metric} " if one.last == one.last else ""
-    return (
-        short(one.images_seen, language="en") + total,
-        last + plain(one.last, language="en"),
-        plain(one.best, language="en"),
-        duration(one.seconds or float("nan"), language="en"),
-        f"{one.bytes / 1e6:.1f}",
-    )
+    return [Text(word) for word in words]

@@ -1,0 +1,32 @@
+"""trilemma export: make a bundle of a run: weights, recipe, scores, card."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Write a run as a bundle: a folder to give away, which every verb takes in place of a run.
+
+    It holds generator.safetensors, recipe.toml, scores.json, card.md, grid.png, licence.json.
+    """
+
+    run: Annotated[str, tyro.conf.Positional]  # NAME, NAME@last or NAME@128000
+    out: str = ""  # the bundle's folder, new or empty; empty: bundles/NAME
+    device: str = "auto"  # that draws the grid: auto, cpu, cuda, cuda:N, mps
+
+
+def run(arguments: Arguments) -> None:
+    """Export, and say where the bundle lies and what to do with it."""
+    from trilemma import devices
+    from trilemma.export import export
+    from trilemma.live import say
+
+    out = Path(arguments.out) if arguments.out else None
+    place = export(arguments.run, out, device=devices.pick(arguments.device), say=say)
+    print(place)
+    say(f"  read:   {place / 'card.md'}")
+    say(f"  try:    trilemma sample {place}")
