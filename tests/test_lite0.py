@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from trilemma import weights
-from trilemma.features import extractors
+from trilemma.features import extractors, lite0
 from trilemma.features.extractor import Extractor
 from trilemma.nets.efficientnet_lite import EfficientNetLite0, SameConv
 
@@ -102,8 +102,8 @@ def test_the_extractor_is_the_network_on_colour_bytes(
     net: EfficientNetLite0, extractor: Extractor
 ) -> None:
     """At its own size nothing is resized; grey is three equal channels; batches do not matter."""
-    pixels = picture(128).permute(0, 2, 3, 1).to(torch.uint8).numpy()
-    features, logits = net((picture(128) - 127) / 128)
+    pixels = picture(lite0.SIDE).permute(0, 2, 3, 1).to(torch.uint8).numpy()
+    features, logits = net((picture(lite0.SIDE) - 127) / 128)
     got = extractor(np.concatenate([pixels, pixels[:, ::-1]]))
     assert got.features.shape == (2, extractor.features)
     assert got.logits.shape == (2, 1000)

@@ -1,6 +1,11 @@
 """`lite0`: EfficientNet-Lite0 with ImageNet's weights, 1280 features, offline.
 
-SIDE is 128, not the 224 it was trained at, by measurement; see the comment there.
+It was trained at 224 pixels. Measured on CIFAR-10, one neighbour by cosine, 500 training and 250
+test images, error 0.03, and the seconds of one core for 1,000 images:
+
+    side             64    128   160   192   224
+    right            .42   .67   .71   .77   .78
+    seconds          3     13    22    29    54
 """
 
 import torch
@@ -11,7 +16,7 @@ from trilemma.features.inputs import resized, to_channels, to_tensor
 from trilemma.nets.efficientnet_lite import FEATURES, EfficientNetLite0
 from trilemma.places import Say, quiet
 
-SIDE = 128  # pixels
+SIDE = 192  # pixels; what 224 sees, at half its cost
 
 
 def load(*, path: str = "", say: Say = quiet, device: torch.device) -> Extractor:
@@ -28,7 +33,7 @@ def load(*, path: str = "", say: Say = quiet, device: torch.device) -> Extractor
         resize=f"colour, bicubic (Pillow, 8 bit) to {SIDE}x{SIDE}",
         features=FEATURES,
         licence=weights.WEIGHTS["lite0"].licence,
-        batch=16,
+        batch=8,
         extract=lambda pixels: _extract(net, pixels, device),
     )
 
