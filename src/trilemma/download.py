@@ -16,7 +16,10 @@ Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 ATTEMPTS = 3  # connections that break off; the next one goes on from there
 SECONDS = 30.0  # without a byte
 CHUNK = 1 << 18  # bytes
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOTDIR)
+DISK = (  # what stands in the way of writing
+    *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS),
+    *(errno.ENOTDIR, errno.EEXIST, errno.EISDIR),
+)
 
 
 def download(
