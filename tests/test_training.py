@@ -260,6 +260,6 @@ def test_horizon() -> None:
 
     assert fixed(epochs=3) == 300
     assert fixed(images=55) in (50, 60)
-    assert fixed(minutes=1) == round(0.97 * (60 - 10 - 20) / 0.01 / 10) * 10
+    assert fixed(minutes=1) == round(0.97 * (60 - 10 - 9) / 0.01 / 10) * 10  # nine scores: 15 %
     assert fixed(minutes=1, epochs=3) == 300  # minutes are a limit
     assert fixed(minutes=0.1) == 10  # at least one batch

@@ -30,6 +30,7 @@ class State:
 
     images_seen: int = 0
     images_total: int = 0  # the horizon: fixed once
+    score_every: int = 0  # images between scores: fixed once
     seconds: float = 0.0  # of training, over all its sittings
     rate: float = 1.0  # factor on every learning rate: plateau, rollbacks
     best: float | None = None  # lowest watched value

@@ -47,10 +47,10 @@ class Comparison:
         folder = page.parent
         folder.mkdir(parents=True, exist_ok=True)
         write_page(self.contents, page, language=language)
-        write_plots(self.contents, folder)
+        write_plots(self.contents, folder, language=language)
         write_scores(folder / "scores.json", self.contents.scores)
         write_csv(self.contents, folder / "scores.csv")
-        write_latex(self.contents, folder / "scores.tex")
+        write_latex(self.contents, folder / "scores.tex", language=language)
         return page
 
     def _repr_html_(self) -> str:

@@ -10,7 +10,7 @@ from trilemma import devices
 from trilemma.data.batches import Batches
 from trilemma.data.sources import open_source
 from trilemma.families import build
-from trilemma.measuring import horizon, measured, to_plain
+from trilemma.measuring import horizon, measured, scores_in, to_plain
 from trilemma.recipe.recipe import Recipe
 from trilemma.sampling import Drawer, drawn
 from trilemma.step import Task, prepare
@@ -49,7 +49,7 @@ def forecast(recipe: Recipe, *, say: Callable[[str], None]) -> dict[str, Any]:
         "data": f"{source.name}, {len(source):,} images",
         "images": images,
         "epochs": round(images / len(source), 2),
-        "seconds": round(images * seconds_per_image + 20 * a_score),
+        "seconds": round(images * seconds_per_image + scores_in(recipe.train, a_score) * a_score),
         "images_per_second": round(1 / seconds_per_image),
         "memory_bytes": devices.peak_memory(device),
         "disk_bytes": weights * BYTES_A_WEIGHT * COPIES * kept,

@@ -15,7 +15,8 @@ from trilemma.step import Compute, Task, shape, update
 
 SECONDS = 4.0  # for timing the choices
 SPARE = 0.97  # share of the time left that is planned for
-SCORES = 20  # over a training
+SCORES, FEWEST_SCORES = 20, 4  # over a training; fewer where they would eat up its minutes
+SHARE = 0.15  # of a training's minutes that scores may take
 
 Reset = Callable[[], None]
 
@@ -119,9 +120,18 @@ def horizon(
     elif train.epochs:
         ends.append(train.epochs * images_in_epoch)
     if train.minutes:
-        left = SPARE * (60 * train.minutes - seconds_gone - SCORES * seconds_a_score)
-        ends.append(left / seconds_per_image)
+        left = 60 * train.minutes - seconds_gone
+        left -= scores_in(train, seconds_a_score) * seconds_a_score
+        ends.append(SPARE * left / seconds_per_image)
     return max(1, round(min(ends) / train.batch_size)) * train.batch_size
+
+
+def scores_in(train: TrainRecipe, seconds_a_score: float) -> int:
+    """Say how often a training is scored where the recipe does not: twenty times, or as fits."""
+    if not train.minutes or not seconds_a_score:
+        return SCORES
+    fitting = SHARE * 60 * train.minutes / seconds_a_score
+    return max(FEWEST_SCORES, min(SCORES, int(fitting)))
 
 
 def fingerprint(device: torch.device) -> dict[str, Any]:

@@ -137,7 +137,8 @@ def save(sitting: Sitting) -> None:
     sitting.saved = state.seconds = sitting.seconds
     if processes.rank() == 0:
         emit(sitting, "checkpoint")
-        sitting.watch.picture(sitting.average.nets, state.images_seen)
+        if state.images_seen:
+            picture(sitting)
         save_checkpoint(
             sitting.folder,
             state,
@@ -148,6 +149,12 @@ def save(sitting: Sitting) -> None:
         )
         sitting.folder.write_csv()
     processes.barrier()
+
+
+def picture(sitting: Sitting) -> None:
+    """Draw the grid of fixed seeds."""
+    if processes.rank() == 0:
+        sitting.watch.picture(sitting.average.nets, sitting.state.images_seen)
 
 
 def finite(sitting: Sitting) -> bool:

@@ -12,7 +12,7 @@ from trilemma.data.batches import Batches
 from trilemma.errors import StoppedError
 from trilemma.families.family import At, Family
 from trilemma.interrupts import Interrupt
-from trilemma.measuring import fingerprint, from_plain, horizon, measured
+from trilemma.measuring import fingerprint, from_plain, horizon, measured, scores_in
 from trilemma.recipe.recipe import Recipe
 from trilemma.runfolder import RunFolder
 from trilemma.sitting import (
@@ -22,6 +22,7 @@ from trilemma.sitting import (
     emit,
     finite,
     load,
+    picture,
     remember,
     save,
     score,
@@ -101,13 +102,16 @@ def begin(sitting: Sitting, images_in_epoch: int) -> None:
     emit(sitting, "start", choices=state.choices)
     before = sitting.seconds
     score(sitting, first=True)
+    picture(sitting)
+    a_score = sitting.seconds - before
     state.images_total = horizon(
         task.recipe.train,
         images_in_epoch=images_in_epoch,
         seconds_per_image=seconds_per_image,
         seconds_gone=before,
-        seconds_a_score=sitting.seconds - before,
+        seconds_a_score=a_score,
     )
+    state.score_every = score_every(task.recipe, state.images_total, a_score)
     write_machine(sitting)
     save(sitting)
 
@@ -131,6 +135,7 @@ def take_up(sitting: Sitting, place: Path, images_in_epoch: int) -> None:
             images_in_epoch=images_in_epoch,
             seconds_per_image=seconds_per_image,
         )
+        state.score_every = state.score_every or score_every(task.recipe, state.images_total, 0.0)
         write_machine(sitting)
     shape(task)
     sitting.started = time.monotonic() - state.seconds
@@ -146,13 +151,12 @@ def advance(sitting: Sitting) -> None:
     before, state.images_seen = state.images_seen, state.images_seen + round_.images
     sitting.average.update(round_.images, images_seen=state.images_seen)
     remember(sitting, round_)
-    score_every = recipe.watch.every or max(1, state.images_total // 20)
-    save_every = recipe.train.checkpoint_images or score_every
+    save_every = recipe.train.checkpoint_images or state.score_every
     if due(state, before, max(1, state.images_total // LOG_LINES)):
         if not finite(sitting):
             return
         log_step(sitting, round_)
-    scored = due(state, before, score_every)
+    scored = due(state, before, state.score_every)
     late = sitting.seconds - sitting.saved >= CHECKPOINT_SECONDS
     if scored or late or due(state, before, save_every):
         if not finite(sitting):
@@ -165,6 +169,12 @@ def advance(sitting: Sitting) -> None:
 def due(state: State, before: int, every: int) -> bool:
     """Has the clock passed a multiple of `every`, or the end?"""
     return state.images_seen // every > before // every or state.images_seen >= state.images_total
+
+
+def score_every(recipe: Recipe, images_total: int, seconds_a_score: float) -> int:
+    """Fix how many images lie between two scores."""
+    times = scores_in(recipe.train, seconds_a_score)
+    return recipe.watch.every or max(1, -(-images_total // times))
 
 
 def log_step(sitting: Sitting, round_: Round) -> None:

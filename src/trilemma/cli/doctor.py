@@ -118,8 +118,9 @@ def fit(
 ) -> str:
     """Say whether this build of PyTorch uses the GPU, and if not, why and what to do.
 
-    built: its CUDA version, such as 13.0; empty: without. able: it can compute on a GPU. driver: the newest CUDA it knows.
-    capability: of the GPU, such as sm_61. architectures: that the build holds code for.
+    built: its CUDA version, such as 13.0; empty: without. able: it can compute on a GPU. driver:
+    the newest CUDA that it knows. capability: of the GPU, such as sm_61; empty: not NVIDIA's.
+    architectures: that the build holds code for.
     """
     if able:
         held = {name.rstrip("af") for name in architectures}
