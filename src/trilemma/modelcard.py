@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trilemma import __version__
 from trilemma.recipe.recipe import AdversarialRecipe, DataRecipe, Recipe
 from trilemma.report import metrics, words
 from trilemma.report.numbers import duration, plain, with_error
@@ -39,7 +38,7 @@ def card(name: str, found: Found, drawer: Drawer, *, notes: Rows, scores: Scores
         f"## Scores\n\n{quality(scores, name)}",
         f"## Use\n\n{use(name)}",
         f"## Limits\n\n{limits(found.recipe, scores)}",
-        f"Written by trilemma {__version__} on {dt.date.today().isoformat()}.",
+        f"Written by trilemma on {dt.date.today().isoformat()}.",
     )
     return "\n\n".join(parts) + "\n"
 
