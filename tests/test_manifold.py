@@ -154,3 +154,11 @@ def test_few_images() -> None:
     assert math.isfinite(manifold(fake=normals(11, 7, 2), real=normals(12, 7, 2)).recall.error)
     nothing = manifold(fake=normals(11, 6, 2), real=normals(12, 6, 2))
     assert all(map(math.isnan, values(nothing)))
+
+
+def test_no_certainty_from_a_count_of_none_or_all() -> None:
+    """Nothing of 60 found is no proof of nothing: the error is Wilson's, half of 0..6.0 %."""
+    near, far = torch.randn(60, 3), torch.randn(60, 3) + 100
+    precision = manifold(fake=far, real=near).precision
+    assert precision.value == 0
+    assert precision.error == pytest.approx(1.96**2 / (60 + 1.96**2) / (2 * 1.96), rel=1e-3)

@@ -103,7 +103,7 @@ def data_of(found: Found) -> tuple[Any, ...]:
 def contents(scored: Sequence[Scored], *, group: bool, command: str) -> Contents:
     """Fill the report."""
     groups = grouped(scored) if group else [[one] for one in scored]
-    names = [group_name(members) for members in groups]
+    names = group_names(groups)
     first = scored[0].reference
     return Contents(
         title=" · ".join(names),
@@ -134,11 +134,14 @@ def grouped(scored: Sequence[Scored]) -> list[list[Scored]]:
     return groups
 
 
-def group_name(members: Sequence[Scored]) -> str:
-    """Name a group after its preset, a single run after itself."""
-    if len(members) == 1:
-        return members[0].found.name
-    return f"{members[0].found.recipe.preset} ({len(members)} seeds)"
+def group_names(groups: Sequence[Sequence[Scored]]) -> list[str]:
+    """Name runs after their presets where that tells them apart, else after their folders."""
+    named = [
+        one[0].found.recipe.preset + (f" ({len(one)} seeds)" if len(one) > 1 else "")
+        for one in groups
+    ]
+    apart = len(set(named)) == len(named) and all(one[0].found.recipe.preset for one in groups)
+    return named if apart else [one[0].found.name for one in groups]
 
 
 def gathered(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> Scores:
@@ -150,7 +153,7 @@ def gathered(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> Scores
         first = members[0].scores
         for place, score in enumerate(first.scores):
             values = [member.scores.scores[place] for member in members]
-            scores.append(averaged(values, name) if len(members) > 1 else score)
+            scores.append(averaged(values, name) if len(members) > 1 else replace(score, run=name))
         shares += [replace(share, run=name) for share in first.shares]
     return Scores(columns=columns, scores=tuple(scores), shares=tuple(shares))
 

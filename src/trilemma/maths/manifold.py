@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trilemma.maths.statistics import GROUPS, Estimate, jackknife_two, normal
+from trilemma.maths.statistics import GROUPS, Z95, Estimate, jackknife_two, normal, wilson
 
 NEIGHBOURS = 5  # Naeem et al. 2020, sec. 5.1
 BLOCK = 2**22  # distances held at once: 32 MB
@@ -130,7 +130,7 @@ def _over_points(values: Tensor) -> Estimate:
     group = _groups(values.shape[1])
     sums = torch.bincount(group, weights=values[0])
     without_points = (values[0].sum() - sums) / (len(group) - group.bincount())
-    return _estimate(whole, without_points, values[1:].mean(dim=1))
+    return _estimate(whole, without_points, values[1:].mean(dim=1), n=values.shape[1])
 
 
 def _over_centres(overlap: _Overlap) -> Estimate:
@@ -141,9 +141,14 @@ def _over_centres(overlap: _Overlap) -> Estimate:
         row[group != g].double().mean() for g, row in enumerate(overlap.hit[1:].unbind())
     ]
     elsewhere = overlap.by_group.sum(dim=0) - overlap.by_group.long() > 0
-    return _estimate(whole, elsewhere.double().mean(dim=1), torch.stack(without_centres))
+    left_out = elsewhere.double().mean(dim=1), torch.stack(without_centres)
+    return _estimate(whole, *left_out, n=overlap.hit.shape[1])
 
 
-def _estimate(whole: float, without_points: Tensor, without_centres: Tensor) -> Estimate:
+def _estimate(whole: float, without_points: Tensor, without_centres: Tensor, *, n: int) -> Estimate:
+    """Give the jackknife's error; at 0 and 1, where it is blind, that of Wilson's interval."""
     known = jackknife_two(whole=whole, first=without_points, second=without_centres)
-    return normal(whole, known.error)
+    if known.error > 0 or whole not in (0.0, 1.0):
+        return normal(whole, known.error)
+    low, high = wilson(int(whole * n), n)
+    return normal(whole, (high - low) / (2 * Z95))
