@@ -175,7 +175,9 @@ def fit(image: Image.Image, size: tuple[int, int] | None) -> Image.Image:
     height, width = size
     scale = min(image.height / height, image.width / width)
     left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
-    box = (left, top, left + width * scale, top + height * scale)
+    left, top = max(0.0, left), max(0.0, top)  # rounding may put an edge just outside
+    right, bottom = left + width * scale, top + height * scale
+    box = (left, top, min(right, image.width), min(bottom, image.height))
     return image.resize((width, height), Image.Resampling.LANCZOS, box=box)
 
 

@@ -31,7 +31,7 @@ from trilemma.recipe import files
 from trilemma.recipe.checking import check
 from trilemma.recipe.naming import digest, run_name
 from trilemma.recipe.recipe import DiffusionRecipe, Recipe
-from trilemma.runfolder import RunFolder, write_text
+from trilemma.runfolder import RunFolder, write_json, write_text
 from trilemma.runs import find_run
 from trilemma.sampling import Drawer, drawn
 from trilemma.sitting import Watch
@@ -161,6 +161,8 @@ def claim(folder: RunFolder, recipe: Recipe, source: Source) -> None:
     if folder.exists() or processes.rank():
         return
     files.write(folder.file("recipe.toml"), recipe)
+    licence = {"what": f"training images {source.name}", "licence": source.licence or "not stated"}
+    write_json(folder.file("licence.json"), {"notes": [licence]})
     if source.skipped:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([("file", "reason"), *source.skipped])

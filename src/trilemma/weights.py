@@ -72,7 +72,7 @@ def find(name: str, *, path: str = "", say: Say = quiet, progress: Progress | No
     and cannot be. MissingExtraError: its package is not installed.
     """
     weights = WEIGHTS[name]
-    found = _given(weights, path) if path else _present(weights)
+    found = _given(weights, path) if path else present(weights)
     if found is not None:
         _check(found, weights)
         say(f"{name}: weights from {found}, {weights.licence}")
@@ -118,7 +118,7 @@ def _given(weights: Weights, path: str) -> Path:
     return file
 
 
-def _present(weights: Weights) -> Path | None:
+def present(weights: Weights) -> Path | None:
     places = [cache_folder() / "weights"]
     if weights.module and (spec := find_spec(weights.module)) and spec.origin:
         places.insert(0, Path(spec.origin).parent / weights.inside)

