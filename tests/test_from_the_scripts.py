@@ -37,7 +37,11 @@ BY_FAMILY = {
     "adversarial": "--family.critic.width 8",
     "diffusion": "--family.steps 2 --watch.steps 1 --family.generator.multipliers 1 2",
 }
-BY_VERB = {"compare": "--n 8 --extractor pixels", "features": "--n 8 --extractor pixels"}
+BY_VERB = {
+    "compare": "--n 8 --extractor pixels",
+    "data": "--quick",
+    "features": "--n 8 --extractor pixels",
+}
 NAMED = {  # sets that would be downloaded: few images of the same kind, made here
     "mnist": "--data.source folder --data.root digits.npz",
     "cifar10": "--data.source folder --data.root colours",

@@ -1,6 +1,7 @@
 """examples/quickstart.ipynb runs, shows pictures, and goes on where a lost machine stopped."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,18 @@ nbclient = pytest.importorskip("nbclient", reason="needs the extra dev")
 nbformat = pytest.importorskip("nbformat", reason="needs the extra dev")
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "examples" / "quickstart.ipynb"
+
+
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """Give the kernel one core: processes of two threads that share two cores all but stop."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})
+    yield
+    os.sched_setaffinity(0, allowed)
 
 
 def executed(folder: Path) -> list[Any]:
@@ -53,6 +66,7 @@ def lose_the_machine(run: Path) -> None:
     shutil.rmtree(last)
 
 
+@pytest.mark.usefixtures("one_core")
 def test_runs_shows_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRILEMMA_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("TRILEMMA_CACHE", str(tmp_path / "cache"))
