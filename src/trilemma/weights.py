@@ -119,6 +119,7 @@ def _given(weights: Weights, path: str) -> Path:
 
 
 def present(weights: Weights) -> Path | None:
+    """Find weights where they lie already: in their package or in the cache; None: nowhere."""
     places = [cache_folder() / "weights"]
     if weights.module and (spec := find_spec(weights.module)) and spec.origin:
         places.insert(0, Path(spec.origin).parent / weights.inside)
