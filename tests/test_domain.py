@@ -218,7 +218,7 @@ def test_a_damaged_classifier_is_one_line(
 
 
 @pytest.mark.parametrize(
-    ("source", "accuracy", "trained"), [("digits", 0.993, 55_000), ("fashion-mnist", 0.915, 60_000)]
+    ("source", "accuracy", "trained"), [("digits", 0.993, 55_000), ("fashion-mnist", 0.92, 60_000)]
 )
 def test_the_shipped_ones(source: str, accuracy: float, trained: int) -> None:
     extractor = extractors.load("domain", source=f"{source}:test")

@@ -20,7 +20,7 @@ from trilemma.features.domain_training import Training, train_domain
 PACKAGE = Path(__file__).parents[1] / "src" / "trilemma" / "features" / "embedded"
 TRAININGS = {
     "digits": Training(epochs=12, degrees=10, zoom=0.1, shift=2, bf16=True),
-    "fashion-mnist": Training(epochs=18, degrees=0, zoom=0.0, shift=1, flip=True, bf16=True),
+    "fashion-mnist": Training(epochs=10, degrees=0, zoom=0, shift=0, flip=True, bf16=True),
 }
 
 
