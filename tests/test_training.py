@@ -16,6 +16,7 @@ from trilemma import training
 from trilemma.checkpoint import State, checkpoints
 from trilemma.data.batches import Batches
 from trilemma.data.values import Source
+from trilemma.devices import Choice
 from trilemma.errors import DivergedError, RunError, StoppedError
 from trilemma.families import build
 from trilemma.families.family import At, Family
@@ -32,7 +33,7 @@ from trilemma.recipe.recipe import (
 )
 from trilemma.runfolder import RunFolder
 from trilemma.sitting import Watch
-from trilemma.step import Compute, Task, prepare, update
+from trilemma.step import Compute, Task, prepare, shape, update
 
 BATCH, IMAGES = 8, 160
 
@@ -112,9 +113,19 @@ def logged(folder: Path) -> list[dict[str, object]]:
     return [{key: value for key, value in event.items() if key != "seconds"} for event in kept]
 
 
+@pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("kind", FAMILIES)
-def test_a_resumed_run_repeats_an_uninterrupted_one_to_the_bit(kind: str, tmp_path: Path) -> None:
+def test_a_resumed_run_repeats_an_uninterrupted_one_to_the_bit(
+    kind: str, channels_last: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Weights, averages, optimizers, state and log, after N = N/2 + resume + N/2."""
+
+    def as_told(task: Task) -> tuple[Compute, float]:
+        task.compute = Compute(choice=Choice(channels_last=channels_last))
+        shape(task)
+        return task.compute, 1.0
+
+    monkeypatch.setattr(training, "measured", as_told)
     settings = recipe(FAMILIES[kind])
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     run(whole, settings, Watch(score=weight_sum))

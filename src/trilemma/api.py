@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from trilemma import comparison, devices, watch
 from trilemma.assessing import assess
 from trilemma.comparison import Comparison
 from trilemma.errors import RunError
+from trilemma.evaluation import STANDARD
 from trilemma.families.family import DrawOptions
 from trilemma.images import grid
 from trilemma.live import say, shown
@@ -74,21 +76,21 @@ class Run:
         """The lines of log.jsonl."""
         return RunFolder(self.path).log()
 
-    def evaluate(self, against: str = "", *, n: int = 0) -> Scores:
+    def evaluate(self, against: str = "", *, n: int = 0, extractor: str = "auto") -> Scores:
         """Score its images against real ones: its own held-out split, unless another is named."""
-        return evaluate(self.name, against, n=n)
+        return evaluate(self.name, against, n=n, extractor=extractor)
 
     def _repr_html_(self) -> str:
-        gif = self.path / "progress.gif"
         last = self.log[-1] if self.log else {}
         words = f"{last.get('images_seen', 0):,} images, {last.get('seconds', 0):,.0f} s"
-        shown_gif = ""
-        if gif.is_file():
-            data = base64.b64encode(gif.read_bytes()).decode()
-            shown_gif = (
-                f'<br><img alt="samples during training" src="data:image/gif;base64,{data}">'
-            )
-        return f"<b>{html.escape(self.path.name)}</b> {words}{shown_gif}"
+        pictures = [self.path / "progress.gif", *sorted(self.path.glob("samples/*.png"))[::-1]]
+        there = [path for path in pictures if path.is_file()]
+        image = ""
+        if there:
+            data = base64.b64encode(there[0].read_bytes()).decode()
+            kind = there[0].suffix[1:]
+            image = f'<br><img alt="samples in training" src="data:image/{kind};base64,{data}">'
+        return f"<b>{html.escape(self.path.name)}</b> {words}{image}"
 
 
 def train(
@@ -122,21 +124,55 @@ def train(
     return Run(str(done.folder.path))
 
 
-def sample(run: str | Run, n: int = 64, *, seed: int = 0) -> Images:
-    """Draw n images from a run or bundle; image i from seed + i."""
-    return Run(name_of(run)).sample(n, seed=seed)
+def sample(
+    run: str | Run,
+    n: int = 64,
+    *,
+    seed: int = 0,
+    sampler: str = "",
+    steps: int = 0,
+    device: str = "auto",
+) -> Images:
+    """Draw n images from a run or bundle; image i from seed + i. sampler "": the recipe's own."""
+    return Run(name_of(run)).sample(n, seed=seed, sampler=sampler, steps=steps, device=device)
 
 
-def evaluate(images: str | Run, against: str = "", *, n: int = 0) -> Scores:
-    """Score a run, bundle, folder, file or source against real images."""
-    return assess(name_of(images), against, n=n, say=say)
+def evaluate(
+    images: str | Run, against: str = "", *, n: int = 0, extractor: str = "auto"
+) -> Scores:
+    """Score a run, bundle, folder, file or source against real images.
+
+    against "": the run's own held-out split. n 0: as many as are real, from 200 to 2,000.
+    """
+    return assess(name_of(images), against, n=n, extractor=extractor, say=say)
 
 
-def compare(runs: Sequence[str | Run], *, n: int = 0, group: bool = True) -> Comparison:
-    """Score runs on equal terms; the result shows itself, and `to_html` writes the report."""
+def compare(
+    runs: Sequence[str | Run],
+    *,
+    n: int = 0,
+    extractor: str = "auto",
+    metrics: Sequence[str] = STANDARD,
+    device: str = "auto",
+    group: bool = True,
+) -> Comparison:
+    """Score runs on equal terms; the result shows itself, and `to_html` writes the report.
+
+    Runs that differ only in their seed become one, unless `group` is False.
+    """
     if isinstance(runs, str | Run):
         raise RunError("compare takes a list of runs: compare([one, other])")
-    return comparison.compare([name_of(run) for run in runs], n=n, group=group, say=say)
+    names = [name_of(run) for run in runs]
+    return comparison.compare(
+        names,
+        n=n,
+        extractor=extractor,
+        metrics=metrics,
+        device=device,
+        group=group,
+        command=shlex.join(["trilemma", "compare", *names]),
+        say=say,
+    )
 
 
 def name_of(run: str | Run) -> str:

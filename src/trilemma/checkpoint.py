@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 from trilemma.errors import RunError
 from trilemma.runfolder import RunFolder, no_space, write_bytes, write_json
 
+CHECKPOINTS = "checkpoints"  # folder of a run
 SCHEMA = 1
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}  # from schema -> next
 
@@ -53,7 +54,7 @@ def save_checkpoint(
     keep: int,
 ) -> None:
     """Write a checkpoint whole, then drop the oldest beyond `keep`."""
-    place = folder.file(f"checkpoints/{state.images_seen}")
+    place = folder.file(f"{CHECKPOINTS}/{state.images_seen}")
     beside = place.with_name(f".{place.name}.{os.getpid()}")
     with no_space():
         try:
@@ -83,7 +84,7 @@ def read_state(place: Path) -> State:
     try:
         content = json.loads((place / "state.json").read_text(encoding="utf-8"))
         schema = int(content.pop("schema"))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise broken(place) from error
     if schema > SCHEMA:
         raise RunError(
@@ -110,7 +111,7 @@ def load_checkpoint(
 
 def checkpoints(folder: RunFolder) -> list[Path]:
     """Give the run's checkpoints, oldest first."""
-    found = (folder.path / "checkpoints").glob("[0-9]*")
+    found = (folder.path / CHECKPOINTS).glob("[0-9]*")
     return sorted((path for path in found if path.name.isdigit()), key=lambda path: int(path.name))
 
 
@@ -158,9 +159,12 @@ def unpack(path: Path) -> dict[str, Tensor]:
 
 
 def facts_of(path: Path) -> dict[str, str]:
-    """Read the words that were packed with tensors."""
-    with safe_open(path, "pt") as file:
-        return dict(file.metadata() or {})
+    """Read the words that were packed with tensors; RunError as in `unpack`."""
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise broken(path) from error
 
 
 def fill(net: nn.Module, tensors: Mapping[str, Tensor], place: Path) -> None:
@@ -195,6 +199,11 @@ def unflat(optimizers: Mapping[str, Optimizer], tensors: Mapping[str, Tensor]) -
                 optimizer.state[parameter][key] = placed.detach()
 
 
-def broken(place: Path) -> RunError:
-    """Say what to do about a checkpoint that cannot be read."""
-    return RunError(f"{place}: broken or incomplete; delete it to go on from the one before")
+def broken(path: Path) -> RunError:
+    """Say what to do about a checkpoint, or a file of weights, that cannot be read."""
+    for place in (path, path.parent):
+        if place.parent.name == CHECKPOINTS:
+            return RunError(
+                f"{place}: broken or incomplete; delete it to go on from the one before"
+            )
+    return RunError(f"{path}: broken or incomplete; take another (RUN@last), or copy it again")

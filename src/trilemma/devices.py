@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import re
 import statistics
 import time
@@ -38,8 +39,14 @@ def pick(device: str) -> torch.device:
 
 
 def use_threads(threads: int) -> int:
-    """Compute with this many CPU threads (0: one a core that may be used); give their number."""
-    torch.set_num_threads(threads or machine.cores())
+    """Compute with this many CPU threads; give their number.
+
+    0: as many as OMP_NUM_THREADS says, else one for each core that may be used.
+    """
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    torch.set_num_threads(
+        threads or (int(said) if said.isdigit() and int(said) else machine.cores())
+    )
     return torch.get_num_threads()
 
 

@@ -31,7 +31,9 @@ class Found:
     @property
     def images_seen(self) -> int:
         """Images seen when these weights were saved; 0 where nobody wrote it down."""
-        number = facts_of(self.weights).get("images_seen", self.checkpoint)
+        if self.checkpoint.isdigit():
+            return int(self.checkpoint)
+        number = facts_of(self.weights).get("images_seen", "")
         return int(number) if number.isdigit() else 0
 
 

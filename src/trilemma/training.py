@@ -7,7 +7,7 @@ import torch
 
 from trilemma import interrupts, processes
 from trilemma.average import Average
-from trilemma.checkpoint import State, checkpoints
+from trilemma.checkpoint import State, checkpoints, read_state
 from trilemma.data.batches import Batches
 from trilemma.errors import StoppedError
 from trilemma.families.family import At, Family
@@ -121,9 +121,10 @@ def take_up(sitting: Sitting, place: Path, images_in_epoch: int) -> None:
 
     A state without a horizon is that of a finished run which goes on: the horizon is added.
     """
-    sitting.state = load(sitting, place)
-    state, task = sitting.state, sitting.task
-    task.compute = from_plain(state.choices["compute"])
+    task = sitting.task
+    task.compute = from_plain(read_state(place).choices["compute"])
+    shape(task)  # before loading: a fused Adam wants its moments laid out like its weights
+    sitting.state = state = load(sitting, place)
     sitting.folder.cut(state.images_seen)
     same = state.choices["machine"] == fingerprint(task.device)
     if not same or not state.images_total:
@@ -137,7 +138,6 @@ def take_up(sitting: Sitting, place: Path, images_in_epoch: int) -> None:
         )
         state.score_every = state.score_every or score_every(task.recipe, state.images_total, 0.0)
         write_machine(sitting)
-    shape(task)
     sitting.started = time.monotonic() - state.seconds
     sitting.saved = state.seconds
     emit(sitting, "resume", not_bit_exact=not same)

@@ -101,9 +101,11 @@ def _t_inside(angle: float, freedom: int) -> float:
 def over_seeds(values: Sequence[float]) -> Estimate:
     """Give the mean of one score over runs that differ in their seed only, with a t interval.
 
-    One run has no spread: its error and interval are nan.
+    One run has no spread: its error and interval are nan. A nan among the values is the mean.
     """
     assert values, "no values"
+    if any(map(math.isnan, values)):
+        return Estimate(math.nan, math.nan, math.nan, math.nan)
     if len(values) == 1:
         return Estimate(values[0], math.nan, math.nan, math.nan)
     mean, error = fmean(values), stdev(values) / math.sqrt(len(values))
