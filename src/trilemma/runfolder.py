@@ -12,6 +12,8 @@ import io
 import json
 import math
 import os
+import re
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +22,8 @@ from typing import Any
 from trilemma.errors import NoSpaceError, RunError
 
 Event = Mapping[str, Any]  # one line of log.jsonl
+BESIDE = re.compile(r"\..+\.\d+(\.part)?|recipe\.toml\.\d+\.part")  # written, not yet in place
+OTHERS = re.compile(r"\.scores\.json\.")  # of these: a verb may write them while a run is trained
 
 
 class RunFolder:
@@ -73,6 +77,15 @@ class RunFolder:
         kept = [event for event in self.log() if event["images_seen"] <= images_seen]
         lines = "".join(json.dumps(event) + "\n" for event in kept)
         write_text(self.file("log.jsonl"), lines)
+
+    def sweep(self) -> None:
+        """Delete what a killed training left beside its names; its lock must be held."""
+        for path in sorted(self.path.rglob("*")):
+            if BESIDE.fullmatch(path.name) and not OTHERS.match(path.name):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
 
     def write_csv(self) -> None:
         """Write log.csv: the steps and scores of log.jsonl, one row each."""

@@ -51,6 +51,8 @@ def train(
     """
     task = Task(recipe=recipe, family=family, batches=batches, device=device)
     with folder.locked(), interrupts.caught() as interrupt:
+        if processes.rank() == 0:
+            folder.sweep()
         sitting = sit_down(task, folder, watch or Watch(), images_in_epoch)
         try:
             go_on(sitting, interrupt)
@@ -99,6 +101,8 @@ def begin(sitting: Sitting, images_in_epoch: int) -> None:
     task, state = sitting.task, sitting.state
     task.compute, seconds_per_image = measured(task)
     state.choices = choices(task)
+    if processes.rank() == 0:
+        sitting.folder.cut(-1)  # what was logged before a kill, when there was no checkpoint yet
     emit(sitting, "start", choices=state.choices)
     before = sitting.seconds
     score(sitting, first=True)
