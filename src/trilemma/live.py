@@ -108,10 +108,11 @@ def panel(status: Status) -> Group:
         "last score": numbers(status.scores) or "...",
         "memory": f"{machine.peak_process_memory() / 1e9:.1f} GB at most",
     }
+    bar = ProgressBar(total=max(1, status.images_total), completed=status.images_seen, width=60)
+    facts.add_row(Text("done", style="dim"), bar)
     for name, value in rows.items():
         facts.add_row(Text(name, style="dim"), value)
-    bar = ProgressBar(total=max(1, status.images_total), completed=status.images_seen, width=60)
-    return Group(Text(status.name, style="bold"), bar, facts)
+    return Group(Text(status.name, style="bold"), facts)
 
 
 @contextmanager
@@ -120,14 +121,14 @@ def shown(name: str) -> Iterator[Callable[[Event], None]]:
     status = Status(name)
     console = Console(stderr=True)
     if not (console.is_terminal or console.is_jupyter):
-        yield plain(status)
+        yield plain(status, say)
         return
     with Live(console=console, get_renderable=lambda: panel(status), refresh_per_second=4):
         yield status.hear
 
 
-def plain(status: Status) -> Callable[[Event], None]:
-    """Print a line at once for what matters, and every ten seconds for steps."""
+def plain(status: Status, tell: Callable[[str], None]) -> Callable[[Event], None]:
+    """Tell a line at once for what matters, and every ten seconds for steps."""
     due = [0.0]
 
     def show(event: Event) -> None:
@@ -135,7 +136,7 @@ def plain(status: Status) -> Callable[[Event], None]:
         now = time.monotonic()
         if event["event"] in ALWAYS or (event["event"] == "step" and now >= due[0]):
             due[0] = now + PLAIN_SECONDS
-            say(line(event, status))
+            tell(line(event, status))
 
     return show
 

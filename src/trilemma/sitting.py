@@ -201,7 +201,7 @@ def emit(sitting: Sitting, event: str, **facts: Any) -> None:
         "seconds": round(sitting.seconds, 3),
         **facts,
     }
-    if event in ("start", "end", "resume"):
+    if event in ("checkpoint", "end", "resume"):
         line["images_total"] = sitting.state.images_total
     if processes.rank() == 0:
         sitting.folder.append(line)
