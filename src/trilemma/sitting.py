@@ -182,8 +182,8 @@ def roll_back(sitting: Sitting, phase: str) -> None:
             f"{place}; lower --lr, or clip the gradient (--family.*optimizer.clip 1.0)"
         )
     state.rollbacks, state.rate = state.rollbacks + 1, state.rate * ROLLBACK_RATE
-    sitting.folder.cut(state.images_seen)
     if processes.rank() == 0:
+        sitting.folder.cut(state.images_seen)
         write_state(place, state)
     emit(sitting, "rollback", why=f"{what} after {where:,} images", rate=state.rate)
 

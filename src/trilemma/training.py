@@ -1,5 +1,6 @@
 """The train loop: rounds, resume, and what is due when. It knows no family."""
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def train(
     checkpoint at half the learning rate, three times, then DivergedError.
     """
     task = Task(recipe=recipe, family=family, batches=batches, device=device)
-    with folder.locked(), interrupts.caught() as interrupt:
+    locked = folder.locked() if processes.rank() == 0 else contextlib.nullcontext()
+    with locked, interrupts.caught() as interrupt:
         if processes.rank() == 0:
             folder.sweep()
         sitting = sit_down(task, folder, watch or Watch(), images_in_epoch)
@@ -129,7 +131,8 @@ def take_up(sitting: Sitting, place: Path, images_in_epoch: int) -> None:
     task.compute = from_plain(read_state(place).choices["compute"])
     shape(task)  # before loading: a fused Adam wants its moments laid out like its weights
     sitting.state = state = load(sitting, place)
-    sitting.folder.cut(state.images_seen)
+    if processes.rank() == 0:
+        sitting.folder.cut(state.images_seen)
     same = state.choices["machine"] == fingerprint(task.device)
     if not same or not state.images_total:
         task.compute, seconds_per_image = measured(task)

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from trilemma import devices, extracting, processes, tensorboard, training
+from trilemma import devices, extracting, live, processes, tensorboard, training
 from trilemma.checkpoint import State, checkpoints, read_state, write_state
 from trilemma.data.batches import Batches
 from trilemma.data.sources import open_source
@@ -44,13 +44,18 @@ GIF_SECONDS = 0.15  # a frame
 Show = Callable[[Mapping[str, Any]], None]
 Progress = Callable[[int, int], None]
 
-METRICS: Mapping[
-    str, Callable[[Tensor, Tensor], float]
-] = {  # (fake, real features) -> lower is better
-    "fd": lambda fake, real: frechet.distance(
-        frechet.moments(fake), frechet.reference(frechet.moments(real))
-    ),
-    "kid": lambda fake, real: kernel.kid(fake=fake, real=real).value,
+Metric = Callable[[Tensor], float]  # features of drawn images -> a value, lower is better
+
+
+def frechet_from(real: Tensor) -> Metric:
+    """Prepare the Frechet distance from these features: the costly half is done once."""
+    reference = frechet.reference(frechet.moments(real))
+    return lambda fake: frechet.distance(frechet.moments(fake), reference)
+
+
+METRICS: Mapping[str, Callable[[Tensor], Metric]] = {  # real features -> the distance from them
+    "fd": frechet_from,
+    "kid": lambda real: lambda fake: kernel.kid(fake=fake, real=real).value,
 }
 
 
@@ -82,8 +87,9 @@ def train(
     folder = RunFolder(out or runs_folder() / run_name(recipe, source.fingerprint))
     fits(folder, recipe, source)
     if folder.finished():
+        write_progress(folder)
         return Trained(folder=folder, state=None)
-    for note in source.notes:
+    for note in notes(source):
         say(note)
     family = build(recipe)
     watch = watching(recipe, family, source, folder, device=device, show=show, say=say)
@@ -124,15 +130,19 @@ def continued(
     """
     parent = find_run(run)
     if parent.bundle:
-        raise RunError(f"{run} is a bundle and has no optimizer; train a preset --from it instead")
+        raise RunError(
+            f"{run} is a bundle: it has no optimizer to go on with; its recipe can be trained "
+            f"anew: --config {parent.place / 'recipe.toml'}"
+        )
     if not RunFolder(parent.place).finished():
         raise RunError(f"{run} is not finished; run its own command again to go on")
     last = checkpoints(RunFolder(parent.place))[-1]
     name = f"{parent.name}+{last.name}"
     folder = RunFolder(out or parent.place.with_name(name))
-    if not folder.exists():
-        shutil.copytree(last, folder.file(f"checkpoints/{last.name}"))
-        reopen(folder.path / "checkpoints" / last.name)
+    if not folder.exists():  # it may hold what a kill or a refusal left of an earlier try
+        begun = folder.file(f"checkpoints/{last.name}")
+        shutil.copytree(last, begun, dirs_exist_ok=True)
+        reopen(begun)
         write_text(folder.file("parent.txt"), f"{parent.name} at {last.name} images\n")
     return train(recipe, out=folder.path, show=show, say=say)
 
@@ -156,17 +166,31 @@ def fits(folder: RunFolder, recipe: Recipe, source: Source) -> None:
         )
 
 
+def notes(source: Source) -> list[str]:
+    """Say what somebody who trains on these images must know."""
+    said = list(source.notes)
+    if source.skipped:
+        first = f"{source.skipped[0].name}: {source.skipped[0].reason}"
+        said.append(
+            f"{source.name}: {len(source.skipped):,} files cannot be used and are left out; the "
+            f"run's skipped.csv lists them (first: {first})"
+        )
+    return said
+
+
 def claim(folder: RunFolder, recipe: Recipe, source: Source) -> None:
-    """Write the recipe and the list of skipped files into a new folder."""
+    """Write what a run has from the start; its recipe last, for that makes the folder a run."""
     if folder.exists() or processes.rank():
         return
-    files.write(folder.file("recipe.toml"), recipe)
-    licence = {"what": f"training images {source.name}", "licence": source.licence or "not stated"}
-    write_json(folder.file("licence.json"), {"notes": [licence]})
+    for note in notes(source):
+        folder.say(note)
     if source.skipped:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([("file", "reason"), *source.skipped])
         write_text(folder.file("skipped.csv"), text.getvalue())
+    licence = {"what": f"training images {source.name}", "licence": source.licence or "not stated"}
+    write_json(folder.file("licence.json"), {"notes": [licence]})
+    files.write(folder.file("recipe.toml"), recipe)
 
 
 def watching(
@@ -185,6 +209,7 @@ def watching(
         recipe.watch.extractor, recipe.data, source, folder, device=device, say=say
     )
     real = reference_features(extractor, source, recipe.seed)
+    distances = {name: prepare(real) for name, prepare in METRICS.items()}
     seeds = range(WATCH_SEED, WATCH_SEED + recipe.watch.n)
 
     def drawer(nets: nn.ModuleDict) -> Drawer:
@@ -192,12 +217,13 @@ def watching(
 
     def score(nets: nn.ModuleDict) -> dict[str, float]:
         fake = torch.from_numpy(extractor(drawn(drawer(nets), seeds)).features)
-        return {name: metric(fake, real) for name, metric in METRICS.items()}
+        return {name: distance(fake) for name, distance in distances.items()}
 
     def picture(nets: nn.ModuleDict, images_seen: int) -> None:
         pixels = drawn(drawer(nets), range(recipe.watch.grid))
         write_png(folder.file(f"samples/{images_seen:09d}.png"), grid(pixels))
 
+    show = both(show, live.plain(live.Status(folder.name), folder.say))
     if recipe.watch.tensorboard:
         show = both(show, tensorboard.writer(folder))
     return Watch(score=score, picture=picture, show=show)
@@ -230,7 +256,9 @@ def reference_features(extractor: Extractor, source: Source, seed: int) -> Tenso
 
 
 def write_progress(folder: RunFolder) -> None:
-    """Put the grids of all checkpoints into progress.gif."""
+    """Put the grids of all checkpoints into progress.gif, unless it is there."""
+    if (folder.path / "progress.gif").is_file():
+        return
     frames = [
         np.atleast_3d(np.asarray(Image.open(path)))
         for path in sorted((folder.path / "samples").glob("*.png"))
