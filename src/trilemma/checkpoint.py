@@ -147,7 +147,7 @@ def names(kept: list[Path]) -> str:
 def pack(tensors: Mapping[str, Tensor], facts: Mapping[str, str] | None = None) -> bytes:
     """Serialise tensors and a few words about them."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    # With no tensors (Adam before its first step) and no facts safetensors 0.8 writes a broken file.
+    # Of no tensors (Adam before its first step) and no facts safetensors 0.8 makes a broken file.
     return save(plain, dict(facts) if facts else None)
 
 

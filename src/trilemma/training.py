@@ -114,7 +114,7 @@ def begin(sitting: Sitting, images_in_epoch: int) -> None:
         task.recipe.train,
         images_in_epoch=images_in_epoch,
         seconds_per_image=seconds_per_image,
-        seconds_gone=before,
+        seconds_gone=sitting.seconds,
         seconds_a_score=a_score,
     )
     state.score_every = score_every(task.recipe, state.images_total, a_score)
