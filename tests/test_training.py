@@ -13,14 +13,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 from trilemma import training
-from trilemma.checkpoint import State, checkpoints
+from trilemma.checkpoint import State, checkpoints, flat
 from trilemma.data.batches import Batches
 from trilemma.data.values import Source
 from trilemma.devices import Choice
 from trilemma.errors import DivergedError, RunError, StoppedError
 from trilemma.families import build
-from trilemma.families.family import At, Family
-from trilemma.measuring import horizon
+from trilemma.families.family import At, Batch, Family, Losses, Noise, TensorClock
+from trilemma.measuring import horizon, measured
 from trilemma.recipe.networks import DCGANCritic, DCGANGenerator, UNet
 from trilemma.recipe.recipe import (
     AdversarialRecipe,
@@ -256,6 +256,79 @@ def test_a_batch_in_parts_gives_the_same_gradient() -> None:
         after.append((round_.losses["denoise"], gradients))
     torch.testing.assert_close(after[0][0], after[1][0])
     torch.testing.assert_close(after[0][1], after[1][1], rtol=1e-3, atol=1e-5)
+
+
+def test_a_gradient_that_is_not_finite_is_caught_though_the_loss_is() -> None:
+    """sqrt at 0: the loss is 0, its slope infinite."""
+    settings = recipe(DIFFUSION)
+    family = build(settings)
+    only = family.phases[0]
+
+    def loss(batch: Batch, noise: Noise, at: TensorClock) -> Losses:
+        weight = next(family.nets["generator"].parameters()).flatten()[0]
+        return (0 * weight.expand(len(batch.images))).sqrt(), {}
+
+    task = Task(
+        recipe=settings,
+        family=replace(family, phases=(replace(only, loss=loss),)),
+        batches=Batches(source(), BATCH, seed=0),
+        device=torch.device("cpu"),
+    )
+    prepare(task)
+    round_ = update(task, At(0, 0.0), images_total=IMAGES, rate=1.0)
+    assert round_.losses["denoise"] == 0
+    assert task.bad["denoise"]
+
+
+def test_an_interrupt_does_not_save_weights_that_are_not_finite(tmp_path: Path) -> None:
+    settings = recipe()
+    family = build(settings)
+    generator = family.phases[1]
+
+    def poison(batch: Batch, noise: Noise, at: TensorClock) -> Losses:
+        losses, scalars = generator.loss(batch, noise, at)
+        if float(at.images_seen) == 80:
+            signal.raise_signal(signal.SIGTERM)
+            return losses * float("nan"), scalars
+        return losses, scalars
+
+    sick = replace(family, phases=(family.phases[0], replace(generator, loss=poison)))
+    with pytest.raises(StoppedError):
+        run(tmp_path, settings, family=sick)
+    last = checkpoints(RunFolder(tmp_path))[-1]
+    for tensor in load_file(last / "nets.safetensors").values():
+        assert tensor.isfinite().all()
+
+
+def test_dropout_is_drawn_anew_each_step_and_the_same_after_a_resume(tmp_path: Path) -> None:
+    settings = recipe(replace(DIFFUSION, generator=replace(DIFFUSION.generator, dropout=0.5)))
+    before = torch.get_rng_state()
+    run(tmp_path / "whole", settings, Watch(score=weight_sum))
+    with pytest.raises(StoppedError):
+        run(tmp_path / "halves", settings, stop_at(88))
+    run(tmp_path / "halves", settings, Watch(score=weight_sum))
+    assert torch.equal(before, torch.get_rng_state())
+    assert logged(tmp_path / "whole") == logged(tmp_path / "halves")
+
+
+def test_measuring_leaves_networks_and_optimizers_as_they_were() -> None:
+    settings = replace(recipe(), speed=SpeedRecipe(precision="float32"))
+    task = Task(
+        recipe=settings,
+        family=build(settings),
+        batches=Batches(source(), BATCH, seed=0),
+        device=torch.device("cpu"),
+    )
+    prepare(task)
+    update(task, At(0, 0.0), images_total=IMAGES, rate=1.0)
+    weights = {name: t.clone() for name, t in task.family.nets.state_dict().items()}
+    moments = {name: t.clone() for name, t in flat(task.optimizers).items()}
+    measured(task)
+    after = task.family.nets.state_dict()
+    assert all(torch.equal(weights[name], after[name]) for name in weights)
+    kept = flat(task.optimizers)
+    assert kept.keys() == moments.keys()
+    assert all(torch.equal(moments[name], kept[name]) for name in moments)
 
 
 def test_horizon() -> None:

@@ -57,21 +57,22 @@ def save_checkpoint(
     place = folder.file(f"{CHECKPOINTS}/{state.images_seen}")
     beside = place.with_name(f".{place.name}.{os.getpid()}")
     with no_space():
+        if place.exists():  # saved a moment ago, at the same count: the tensors are the same
+            write_state(place, state)
+            return
         try:
             beside.mkdir()
             write_bytes(beside / "nets.safetensors", pack(nets.state_dict()))
             write_bytes(beside / "average.safetensors", pack(average.state_dict()))
             write_bytes(beside / "optimizer.safetensors", pack(flat(optimizers)))
             write_state(beside, state)
-            if place.exists():
-                shutil.rmtree(place)
             beside.replace(place)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         for old in checkpoints(folder)[:-keep]:
-            shutil.rmtree(old, ignore_errors=True)
-        for broken in place.parent.glob(".*"):
-            shutil.rmtree(broken, ignore_errors=True)
+            old.replace(old.with_name(f".{old.name}.old"))  # never half there under its own name
+        for left in place.parent.glob(".*"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def write_state(place: Path, state: State) -> None:
@@ -195,8 +196,10 @@ def unflat(optimizers: Mapping[str, Optimizer], tensors: Mapping[str, Tensor]) -
             net, index, key = path.rsplit(".", 2)
             if net == name:
                 parameter = parameters[int(index)]
-                same = value.shape == parameter.shape
-                placed = torch.empty_like(parameter).copy_(value) if same else value
+                if value.shape == parameter.shape:  # a fused Adam pairs entries as they lie
+                    placed = torch.empty_like(parameter).copy_(value)
+                else:  # the count of steps: a fused Adam wants it where the weights are
+                    placed = value.to(parameter.device, copy=True)
                 optimizer.state[parameter][key] = placed.detach()
 
 

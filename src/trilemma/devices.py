@@ -121,31 +121,50 @@ def autocast(choice: Choice, device: torch.device) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def exactly(precision: str) -> Iterator[None]:
+    """Compute float32 as float32, and the same twice, where the recipe says `reference`."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, cudnn.deterministic, matmul.allow_tf32
+    if precision == "reference":
+        cudnn.allow_tf32, cudnn.deterministic, matmul.allow_tf32 = False, True, False
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32, cudnn.deterministic, matmul.allow_tf32 = before
+
+
 def measure(
     step: Callable[[Choice], Callable[[], float]],
     choices: Sequence[Choice],
     *,
+    before: Callable[[Choice], None] = lambda choice: None,
     seconds: float = 6.0,
     clock: Seconds = time.perf_counter,
 ) -> Measured:
     """Time the choices in turn, round after round, and keep the fastest that is sound.
 
     step: makes for a choice a function that takes one training step, waits for the device, and
-    gives the loss; every choice begins from the same weights and images. seconds: for all of it,
-    at least three rounds. The first step of each warms up and is not timed. MachineError if none
-    is sound.
+    gives the loss; every choice begins from the same weights and images, as `before` lays them out
+    (not timed). seconds: for all of it, at least three rounds; process 0 says when it is over. The
+    first step of each warms up and is not timed. MachineError if none is sound.
     """
     steps = [step(choice) for choice in choices]
-    losses = [one() for one in steps]
+    losses = []
+    for choice, one in zip(choices, steps, strict=True):
+        before(choice)
+        losses.append(one())
     taken: list[list[float]] = [[] for _ in steps]
     begin = clock()
-    while len(taken[0]) < 3 or clock() - begin < seconds:
-        for one, times in zip(steps, taken, strict=True):
-            before = clock()
+    enough = False
+    while not enough:
+        for choice, one, times in zip(choices, steps, taken, strict=True):
+            before(choice)
+            start = clock()
             one()
-            times.append(clock() - before)
-        if len(steps) == 1 and len(taken[0]) >= 3:
-            break
+            times.append(clock() - start)
+        over = len(choices) == 1 or clock() - begin >= seconds
+        enough = processes.share(len(taken[0]) >= 3 and over)
     reference = losses[choices.index(REFERENCE)] if REFERENCE in choices else losses[0]
     timings = tuple(
         Timing(

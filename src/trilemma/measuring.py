@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from trilemma import devices, machine, processes
+from trilemma.checkpoint import flat, unflat
 from trilemma.devices import Choice
 from trilemma.errors import MemoryTooSmallError
 from trilemma.families.family import At
@@ -31,11 +32,15 @@ def measured(task: Task) -> tuple[Compute, float]:
     parts = fitting_parts(task, reset)
     choices = devices.candidates(task.device, task.recipe.speed.precision)
 
-    def step(choice: Choice) -> Callable[[], float]:
-        compute = Compute(choice=choice, parts=parts)
-        return lambda: trial(task, compute, reset)
+    def before(choice: Choice) -> None:
+        lay_out(task, Compute(choice=choice, parts=parts), reset)
 
-    found = devices.measure(step, choices, seconds=SECONDS if len(choices) > 1 else SECONDS / 4)
+    found = devices.measure(
+        lambda choice: lambda: trial(task),
+        choices,
+        before=before,
+        seconds=SECONDS if len(choices) > 1 else SECONDS / 4,
+    )
     seconds = next(t.seconds for t in found.timings if t.choice == found.choice)
     choice, parts, seconds = processes.share((found.choice, parts, seconds))
     task.compute = Compute(choice=choice, parts=parts)
@@ -48,23 +53,26 @@ def remembered(task: Task) -> Reset:
     """Note networks and optimizers as they are; the function that is returned puts them back."""
     nets = task.family.nets
     weights = copy.deepcopy(nets.state_dict())
-    known = {name: copy.deepcopy(o.state_dict()) for name, o in task.optimizers.items()}
+    moments = {name: tensor.clone() for name, tensor in flat(task.optimizers).items()}
 
     def reset() -> None:
         nets.load_state_dict(weights)
-        for name, optimizer in task.optimizers.items():
-            optimizer.load_state_dict(copy.deepcopy(known[name]))
+        unflat(task.optimizers, moments)
         for flag in task.bad.values():
             flag.zero_()
 
     return reset
 
 
-def trial(task: Task, compute: Compute, reset: Reset) -> float:
-    """Run the first round as the choice says, from the same start; return the sum of its losses."""
+def lay_out(task: Task, compute: Compute, reset: Reset) -> None:
+    """Make the task ready for its first round, computed in another way."""
     task.compute = compute
     shape(task)
     reset()
+
+
+def trial(task: Task) -> float:
+    """Run the first round; return the sum of its losses."""
     round_ = update(task, At(0, 0.0), images_total=10**9, rate=1.0)
     loss = sum(float(value) for value in round_.losses.values())
     devices.synchronize(task.device)
@@ -79,30 +87,32 @@ def images_a_round(task: Task) -> int:
 
 def fitting_parts(task: Task, reset: Reset) -> int:
     """Find into how many parts a batch must be cut to fit into memory; 1 where it fits whole."""
-    n, parts = task.recipe.train.batch_size, 1
-    while True:
+    n = task.recipe.train.batch_size
+    doubled = [1 << power for power in range(3, n.bit_length())]
+    for parts in (*range(1, min(n, 7) + 1), *doubled):
+        lay_out(task, Compute(parts=parts), reset)
         try:
-            trial(task, Compute(parts=parts), reset)
-        except RuntimeError as error:
+            trial(task)
+        except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
-            parts *= 2
-            if parts > n:
-                raise MemoryTooSmallError(
-                    "one image does not fit into memory; take a smaller --data.size or network"
-                ) from error
-        else:
-            if parts > 1 and not task.family.splits:
-                raise MemoryTooSmallError(
-                    f"a batch of {n} does not fit into memory, and these networks need it whole; "
-                    f"--batch-size {n // parts} fits"
-                )
-            return parts
+            continue
+        if parts > 1 and not task.family.splits:
+            raise MemoryTooSmallError(
+                f"a batch of {n} does not fit into memory, and these networks need it whole; "
+                f"--batch-size {n // parts} fits"
+            )
+        return parts
+    raise MemoryTooSmallError(
+        "one image does not fit into memory; take a smaller --data.size or network"
+    )
 
 
-def out_of_memory(error: RuntimeError) -> bool:
-    """Is this PyTorch's way of saying that memory ran out?"""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+def out_of_memory(error: Exception) -> bool:
+    """Is this PyTorch's way, or Python's, of saying that memory ran out?"""
+    said = str(error).lower()
+    known = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, MemoryError) or any(words in said for words in known)
 
 
 def horizon(

@@ -73,7 +73,10 @@ class RunFolder:
             file.write(line + "\n")
 
     def cut(self, images_seen: int) -> None:
-        """Drop what was logged after a checkpoint: the training repeats it."""
+        """Drop what was logged and drawn after a checkpoint: the training repeats it."""
+        for picture in (self.path / "samples").glob("*.png"):
+            if picture.stem.isdigit() and int(picture.stem) > images_seen:
+                picture.unlink(missing_ok=True)
         kept = [event for event in self.log() if event["images_seen"] <= images_seen]
         lines = "".join(json.dumps(event) + "\n" for event in kept)
         write_text(self.file("log.jsonl"), lines)

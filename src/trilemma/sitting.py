@@ -100,7 +100,8 @@ def remember(sitting: Sitting, round_: Round) -> None:
 def score(sitting: Sitting, *, first: bool = False) -> None:
     """Score the average; keep the best; lower the learning rate where nothing improves."""
     state, recipe = sitting.state, sitting.task.recipe
-    scores = dict(sitting.watch.score(sitting.average.nets))
+    mine = dict(sitting.watch.score(sitting.average.nets)) if processes.rank() == 0 else {}
+    scores: dict[str, float] = processes.share(mine)
     collapse_window(sitting)
     if state.window_rounds:
         scores["generator_loss"] = state.window_sum / state.window_rounds
@@ -173,9 +174,15 @@ def roll_back(sitting: Sitting, phase: str) -> None:
     what = f"the loss of phase {phase!r} ({loss_name(sitting.task.recipe)}) is not finite"
     where = sitting.state.images_seen
     place = checkpoints(sitting.folder)[-1]
-    sitting.state = replace(load(sitting, place), seconds=sitting.seconds)
+    known = sitting.state
+    sitting.state = state = replace(
+        load(sitting, place),
+        seconds=sitting.seconds,
+        best=known.best,  # its file stays, so its value must
+        best_images=known.best_images,
+    )
+    processes.barrier()  # all have read before the state is written again
     sitting.window.clear()
-    state = sitting.state
     if state.rollbacks >= ROLLBACKS:
         raise DivergedError(
             f"{what} after {where:,} images, {ROLLBACKS} times over; the last checkpoint is "

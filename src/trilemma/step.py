@@ -1,5 +1,6 @@
 """One round of training: every phase's noise, loss, gradient and step, for every family."""
 
+import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from trilemma import processes
 from trilemma.data.batches import Batches
 from trilemma.devices import REFERENCE, Choice, autocast
 from trilemma.families.family import At, Batch, Clock, Family, Phase
-from trilemma.maths.randomness import rng
+from trilemma.maths.randomness import mixed, rng
 from trilemma.maths.rates import RATES, warmup
 from trilemma.recipe.recipe import OptimizerRecipe, Recipe
 
@@ -110,8 +111,8 @@ def descend(
     optimizer.zero_grad(set_to_none=True)
     clock = At(*(torch.tensor(float(value), device=task.device) for value in at))
     sums: dict[str, Tensor] = {}
-    for part, noise in parts(task, phase, batch, at, n):
-        with autocast(task.compute.choice, task.device):
+    for number, (part, noise) in enumerate(parts(task, phase, batch, at, n)):
+        with autocast(task.compute.choice, task.device), seeded(task, phase, at, number):
             losses, scalars = phase.loss(part, noise, clock)
         assert losses.shape == (len(part.images),), f"{phase.name}: one loss an image is needed"
         (losses.sum() / n).backward()  # type: ignore[no-untyped-call]
@@ -121,17 +122,30 @@ def descend(
     processes.sum_over_processes([*gradients, *sums.values()])
     means = {name: value / n for name, value in sums.items()}
     loss = means.pop("")
-    task.bad[phase.name] |= ~torch.isfinite(loss)
+    norm = nn.utils.get_total_norm(gradients)
+    means[f"{phase.name}_gradient"] = norm
+    task.bad[phase.name] |= ~torch.isfinite(loss + norm)
     settings = task.family.optimizers[phase.trains]
     if settings.clip:
-        means[f"{phase.name}_gradient"] = nn.utils.clip_grad_norm_(
-            task.trainable[phase.trains], settings.clip
-        )
+        nn.utils.clip_grads_with_norm_(task.trainable[phase.trains], settings.clip, norm)
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(settings, at) * rate
     optimizer.step()
     phase.after(at, means)
     return loss, means
+
+
+@contextlib.contextmanager
+def seeded(task: Task, phase: Phase, at: Clock, part: int) -> Iterator[None]:
+    """Seed what networks draw by themselves (dropout) by phase, clock, process and part."""
+    if not any(isinstance(m, nn.Dropout) and m.p > 0 for m in task.family.nets.modules()):
+        yield
+        return
+    devices = [task.device] if task.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        name = f"dropout {phase.name} {processes.rank()} {part}"
+        torch.manual_seed(mixed(task.recipe.seed, name, at.images_seen))
+        yield
 
 
 def only(task: Task, trained: str) -> None:
@@ -157,7 +171,7 @@ def parts(
         name: draw(n, rng(task.recipe.seed, name, at.images_seen))[mine].to(task.device)
         for name, draw in phase.noise.items()
     }
-    share = math.ceil(len(batch.images) / task.compute.parts)
+    share = max(1, math.ceil(len(batch.images) / task.compute.parts))
     for start in range(0, len(batch.images), share):
         cut = slice(start, start + share)
         yield (

@@ -1,12 +1,13 @@
 """The train loop: rounds, resume, and what is due when. It knows no family."""
 
 import contextlib
+import signal
 import time
 from pathlib import Path
 
 import torch
 
-from trilemma import interrupts, processes
+from trilemma import devices, interrupts, processes
 from trilemma.average import Average
 from trilemma.checkpoint import State, checkpoints, read_state
 from trilemma.data.batches import Batches
@@ -52,7 +53,8 @@ def train(
     """
     task = Task(recipe=recipe, family=family, batches=batches, device=device)
     locked = folder.locked() if processes.rank() == 0 else contextlib.nullcontext()
-    with locked, interrupts.caught() as interrupt:
+    exact = devices.exactly(recipe.speed.precision)
+    with locked, exact, interrupts.caught() as interrupt:
         if processes.rank() == 0:
             folder.sweep()
         sitting = sit_down(task, folder, watch or Watch(), images_in_epoch)
@@ -65,15 +67,16 @@ def train(
 
 def go_on(sitting: Sitting, interrupt: Interrupt) -> None:
     """Run rounds until the horizon, an early end, or an interrupt."""
-    reason = ""
+    reason = ended(sitting)
     while not reason and sitting.state.images_seen < sitting.state.images_total:
         advance(sitting)
-        if interrupt.signal:
-            save(sitting)
+        if processes.anywhere(interrupt.signal > 0):
+            if finite(sitting):
+                save(sitting)
             raise StoppedError(
                 f"stopped at {sitting.state.images_seen:,} images; saved in "
                 f"{sitting.folder.path}; run the same command again to go on",
-                signal=interrupt.signal,
+                signal=interrupt.signal or signal.SIGTERM,
             )
         reason = ended(sitting)
     finish(sitting, reason or "done")
@@ -100,32 +103,40 @@ def sit_down(task: Task, folder: RunFolder, watch: Watch, images_in_epoch: int) 
 
 def begin(sitting: Sitting, images_in_epoch: int) -> None:
     """Measure what is measured once, and write the checkpoint of the untrained networks."""
+    if processes.rank() == 0:
+        sitting.folder.cut(-1)  # of a start that was cut off before its first checkpoint
+    choose(sitting, images_in_epoch)
+    write_machine(sitting)
+    save(sitting)
+
+
+def choose(sitting: Sitting, images_in_epoch: int) -> None:
+    """Measure how a step is computed and what a score costs; fix the horizon."""
     task, state = sitting.task, sitting.state
     task.compute, seconds_per_image = measured(task)
     state.choices = choices(task)
-    if processes.rank() == 0:
-        sitting.folder.cut(-1)  # what was logged before a kill, when there was no checkpoint yet
     emit(sitting, "start", choices=state.choices)
     before = sitting.seconds
     score(sitting, first=True)
     picture(sitting)
     a_score = sitting.seconds - before
-    state.images_total = horizon(
+    added = horizon(
         task.recipe.train,
         images_in_epoch=images_in_epoch,
         seconds_per_image=seconds_per_image,
-        seconds_gone=sitting.seconds,
+        seconds_gone=before,
         seconds_a_score=a_score,
     )
-    state.score_every = score_every(task.recipe, state.images_total, a_score)
-    write_machine(sitting)
-    save(sitting)
+    state.images_total, state.score_every = processes.share(
+        (state.images_seen + added, score_every(task.recipe, added, a_score))
+    )
 
 
 def take_up(sitting: Sitting, place: Path, images_in_epoch: int) -> None:
     """Go on from a checkpoint; on another machine measure again and say so.
 
-    A state without a horizon is that of a finished run which goes on: the horizon is added.
+    A state without a horizon is that of a finished run which goes on: its clock of seconds begins
+    anew, and the horizon is added.
     """
     task = sitting.task
     task.compute = from_plain(read_state(place).choices["compute"])
@@ -133,17 +144,17 @@ def take_up(sitting: Sitting, place: Path, images_in_epoch: int) -> None:
     sitting.state = state = load(sitting, place)
     if processes.rank() == 0:
         sitting.folder.cut(state.images_seen)
+    if not state.images_total:
+        choose(sitting, images_in_epoch)
+        load(sitting, place)
+        write_machine(sitting)
+        save(sitting)
+        return
     same = state.choices["machine"] == fingerprint(task.device)
-    if not same or not state.images_total:
-        task.compute, seconds_per_image = measured(task)
+    if not same:
+        task.compute, _ = measured(task)
         load(sitting, place)
         state.choices = choices(task)
-        state.images_total = state.images_total or state.images_seen + horizon(
-            task.recipe.train,
-            images_in_epoch=images_in_epoch,
-            seconds_per_image=seconds_per_image,
-        )
-        state.score_every = state.score_every or score_every(task.recipe, state.images_total, 0.0)
         write_machine(sitting)
     sitting.started = time.monotonic() - state.seconds
     sitting.saved = state.seconds
@@ -164,7 +175,7 @@ def advance(sitting: Sitting) -> None:
             return
         log_step(sitting, round_)
     scored = due(state, before, state.score_every)
-    late = sitting.seconds - sitting.saved >= CHECKPOINT_SECONDS
+    late = processes.share(sitting.seconds - sitting.saved >= CHECKPOINT_SECONDS)
     if scored or late or due(state, before, save_every):
         if not finite(sitting):
             return
@@ -199,7 +210,7 @@ def ended(sitting: Sitting) -> str:
     train, state = sitting.task.recipe.train, sitting.state
     if train.early_stop and state.since_best >= train.patience:
         return f"no better score in {state.since_best} scorings"
-    late = train.minutes and sitting.seconds >= 60 * train.minutes
+    late = train.minutes and processes.share(sitting.seconds >= 60 * train.minutes)
     if late and state.images_seen < state.images_total:
         share = state.images_seen / state.images_total
         return f"out of time at {share:.0%} of the horizon: the machine became slower"
@@ -209,8 +220,16 @@ def ended(sitting: Sitting) -> str:
 def finish(sitting: Sitting, reason: str) -> None:
     """Write the last checkpoint, unless it is there, and close the log."""
     kept = checkpoints(sitting.folder)
-    if not kept or kept[-1].name != str(sitting.state.images_seen):
+    there = bool(kept) and kept[-1].name == str(sitting.state.images_seen)
+    if finite(sitting) and not there:
         save(sitting)
     emit(sitting, "end", why=reason)
     if processes.rank() == 0:
         sitting.folder.write_csv()
+
+
+def save_once(sitting: Sitting) -> None:
+    """Write a checkpoint, unless that of this moment is there: replacing it would be a risk."""
+    kept = checkpoints(sitting.folder)
+    if not kept or kept[-1].name != str(sitting.state.images_seen):
+        save(sitting)

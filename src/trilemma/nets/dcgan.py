@@ -5,6 +5,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as divide_by_largest_singular_value
 
+from trilemma.nets.blocks import BatchNorm2d
+
 BASE_MIN, BASE_MAX = 4, 15  # pixels of the smallest map's shorter side
 
 
@@ -46,13 +48,13 @@ class DCGANGenerator(nn.Module):
         first = (size[0] >> times, size[1] >> times)
         layers: list[nn.Module] = [
             nn.ConvTranspose2d(latent, widths[0], first, bias=not batchnorm),
-            *([nn.BatchNorm2d(widths[0])] if batchnorm else []),
+            *([BatchNorm2d(widths[0])] if batchnorm else []),
             nn.ReLU(),
         ]
         for before, after in pairwise(widths):
             layers += [
                 nn.ConvTranspose2d(before, after, 4, 2, 1, bias=not batchnorm),
-                *([nn.BatchNorm2d(after)] if batchnorm else []),
+                *([BatchNorm2d(after)] if batchnorm else []),
                 nn.ReLU(),
             ]
         layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh()]
@@ -86,7 +88,7 @@ class DCGANCritic(nn.Module):
         for before, after in pairwise(widths):
             layers += [
                 nn.Conv2d(before, after, 4, 2, 1, bias=not batchnorm),
-                *([nn.BatchNorm2d(after)] if batchnorm else []),
+                *([BatchNorm2d(after)] if batchnorm else []),
                 nn.LeakyReLU(0.2),
             ]
         layers += [nn.Conv2d(widths[-1], 1, (size[0] >> times, size[1] >> times)), nn.Flatten(0)]

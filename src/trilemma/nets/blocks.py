@@ -1,0 +1,36 @@
+"""What several networks share."""
+
+from torch import Tensor, nn
+
+from trilemma import processes
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """Normalise over the global batch, whatever the number of processes.
+
+    In one process it is PyTorch's own layer. In several the sums go through our differentiable
+    all-reduce (`nn.SyncBatchNorm` refuses the CPU), mean first, then the squares about it.
+    Source: Ioffe and Szegedy 2015, arXiv:1502.03167, algorithm 1.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalise [N, C, H, W] by channel; N is this process's share of the batch."""
+        if processes.count() == 1 or not self.training:
+            return super().forward(images)
+        sums = images.float().sum((0, 2, 3))
+        numbers = processes.total(sums.new_full((), images[:, 0].numel()))
+        mean = processes.total(sums) / numbers
+        centred = images.float() - mean[:, None, None]
+        variance = processes.total(centred.square().sum((0, 2, 3))) / numbers
+        self.follow(mean.detach(), (variance * numbers / (numbers - 1)).detach())
+        scale = self.weight * (variance + self.eps).rsqrt()
+        normal = centred * scale[:, None, None] + self.bias[:, None, None]
+        return normal.to(images.dtype)
+
+    def follow(self, mean: Tensor, variance: Tensor) -> None:
+        """Move the running statistics; variance: unbiased."""
+        assert self.running_mean is not None and self.running_var is not None
+        assert self.num_batches_tracked is not None and self.momentum is not None
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
+        self.running_var.lerp_(variance.to(self.running_var.dtype), self.momentum)
+        self.num_batches_tracked += 1
