@@ -2,22 +2,24 @@
 
 import io
 import math
-import os
 import re
 import struct
+import sys
+import threading
 import warnings
 import zlib
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from trilemma.errors import DataError, MissingExtraError, NoSpaceError
+from trilemma.atomic import write_bytes as write_bytes
+from trilemma.errors import DataError, MissingExtraError
 
 Pixels = np.ndarray  # uint8 [N, H, W, C], or [H, W, C] for one image
 
@@ -34,9 +36,10 @@ FORMATS = "AVIF BMP DIB GIF HEIF ICO JPEG JPEG2000 MPO PNG PPM TGA TIFF WEBP"
 PNG = b"\x89PNG"  # how such a file begins
 
 # Pillow warns from 89 million pixels on and refuses above 179 million; between them we just read.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 # It warns of damaged EXIF tags, too: a picture with a bad date is a good picture.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+PILLOWS = r"PIL\.(?#while trilemma decodes)"  # modules; the remark makes this filter like no other
+_counting = threading.Lock()
+_decoders = 0  # threads that decode now
 
 # What Pillow's readers raise on files that are cut or damaged (SyntaxError for a broken PNG).
 BROKEN = (
@@ -120,6 +123,11 @@ def decode(data: bytes, *, channels: int, size: tuple[int, int] | None = None) -
     """Decode a file's bytes, as `read_image` does. DataError gives the reason without a name."""
     if not data:
         raise DataError("empty file")
+    with _without_warnings():
+        return _decode(data, channels, size)
+
+
+def _decode(data: bytes, channels: int, size: tuple[int, int] | None) -> Decoded:
     try:
         if data.startswith(PNG):  # load() accepts wrong checksums; verify() spends the object
             with _open(data) as image:
@@ -139,6 +147,33 @@ def decode(data: bytes, *, channels: int, size: tuple[int, int] | None = None) -
         raise DataError(f"broken image: {reason}") from None
     pixels = np.asarray(fitted).reshape(fitted.height, fitted.width, channels)
     return Decoded(pixels, f"first of {frames} frames" if frames > 1 else "")
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep Pillow's warnings off while any thread decodes, and no longer.
+
+    Where threads share one list of filters, `warnings.catch_warnings` in each of them would bring
+    back what it happened to find. So the first thread in adds ours, the last one out removes it.
+    """
+    global _decoders
+    if getattr(sys.flags, "context_aware_warnings", False):  # Python 3.14 without the lock
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=PILLOWS)
+            yield
+        return
+    with _counting:
+        if _decoders == 0:
+            warnings.filterwarnings("ignore", module=PILLOWS)
+        _decoders += 1
+    try:
+        yield
+    finally:
+        with _counting:
+            _decoders -= 1
+            if _decoders == 0:
+                filters = cast(list[Any], warnings.filters)
+                filters[:] = [row for row in filters if getattr(row[3], "pattern", "") != PILLOWS]
 
 
 def _open(data: bytes) -> Image.Image:
@@ -253,19 +288,3 @@ def to_picture(pixels: Pixels) -> Image.Image:
     """Give pixels [H, W, C] or [H, W] as a Pillow image."""
     flat = np.ascontiguousarray(pixels)
     return Image.fromarray(flat[..., 0] if flat.ndim == 3 and flat.shape[-1] == 1 else flat)
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file beside its name and move it into place. NoSpaceError where that fails."""
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
-        raise NoSpaceError(
-            f"{path} cannot be written ({error.strerror}); free space or choose another place"
-        ) from None
