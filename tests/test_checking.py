@@ -1,11 +1,20 @@
 """Recipes that cannot be trained are refused in a line; those at the edge are not."""
 
 import re
+from collections.abc import Collection
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from trilemma import watch
+from trilemma.data.named import NAMED
 from trilemma.errors import RecipeError
+from trilemma.features import extractors
+from trilemma.maths.gan_losses import GAN_LOSSES
+from trilemma.maths.samplers import SAMPLERS
+from trilemma.recipe import checking, foreign
 from trilemma.recipe.checking import check
 from trilemma.recipe.files import from_table
 from trilemma.recipe.recipe import Recipe
@@ -24,6 +33,12 @@ def recipe(dotted: dict[str, Any]) -> Recipe:
 
 
 DIFFUSION = {"family.kind": "diffusion"}
+HEADS = {  # widths 8, 16, 24 at sides 64, 32, 16
+    **DIFFUSION,
+    "family.generator.width": 8,
+    "family.generator.multipliers": [1, 2, 3],
+    "family.generator.attention": [16],
+}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"seed": -1}, "seed is -1; allowed: 0 to 4294967295"),
     ({"seed": 2**32}, "seed is 4.29497e+09; allowed"),
@@ -64,8 +79,23 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"train.keep": 0}, "train.keep is 0"),
     ({"watch.metric": "fid"}, "unknown watch.metric 'fid'; allowed: fd, kid"),
     ({"watch.extractor": "inceptoin"}, "did you mean inception?"),
-    ({"watch.n": 1001}, "watch.n is 1001; allowed: 2 to 1000"),
+    ({"watch.n": 1001}, "watch.n is 1001; allowed: 3 to 1000"),
+    ({"watch.n": 2}, "watch.n is 2; allowed: 3 to 1000"),
     ({"watch.steps": 51}, "watch.steps is 51"),
+    (
+        {**DIFFUSION, "watch.sampler": "heun", "watch.steps": 26},
+        "51 network evaluations with heun; allowed: 0 to 25",
+    ),
+    ({**DIFFUSION, "family.sampler": "heun", "watch.steps": 50}, "99 network evaluations"),
+    (
+        {**DIFFUSION, "family.timesteps": 9, "family.steps": 9, "watch.steps": 10},
+        "watch.steps is 10, more than family.timesteps; allowed: 0 to 9",
+    ),
+    (
+        {**HEADS, "family.generator.heads": 5},
+        "family.generator.heads is 5; allowed: what divides "
+        "the 24 features that get attention at side 16",
+    ),
     ({**DIFFUSION, "watch.sampler": "dimm"}, "did you mean ddim?"),
     ({"speed.device": "gpu"}, "speed.device is 'gpu'; allowed: auto, cpu, cuda"),
     ({"speed.device": "cuda:x"}, "speed.device is 'cuda:x'"),
@@ -91,7 +121,11 @@ def test_what_cannot_be_trained_is_refused_in_a_line(dotted: dict[str, Any], sai
         *({"data.size": size} for size in ("28", "32", "48", "64", "96x64", "128", "256")),
         {**DIFFUSION, "family.process": "edm", "family.steps": 2000},
         {**DIFFUSION, "data.size": "63x50"},
-        {**DIFFUSION, "watch.sampler": "heun", "watch.steps": 50},
+        {**DIFFUSION, "watch.sampler": "heun", "watch.steps": 25},
+        {**DIFFUSION, "watch.steps": 50},
+        {**DIFFUSION, "family.process": "edm", "family.timesteps": 9, "watch.steps": 10},
+        {**HEADS, "family.generator.heads": 3},
+        {"watch.n": 3},
         {"train.epochs": 0, "train.minutes": 1.0},
         {"watch.extractor": "my/classifier.safetensors"},
         {"speed.device": "cuda:11"},
@@ -100,3 +134,39 @@ def test_what_cannot_be_trained_is_refused_in_a_line(dotted: dict[str, Any], sai
 )
 def test_what_can_be_trained_passes(dotted: dict[str, Any]) -> None:
     check(recipe(dotted))
+
+
+def test_names_that_stand_twice_are_those_of_the_table() -> None:
+    """A recipe is checked two layers below the tables of extractors, data sets and distances."""
+    assert set(checking.METRICS) == watch.METRICS.keys()
+    assert set(checking.EXTRACTORS) == {"auto", *extractors.EXTRACTORS}
+    assert set(foreign.SOURCES) == {"folder", *NAMED}
+
+
+def listed(module: str, field: str) -> set[str]:
+    """Read the names at the start of a field's help: words with commas, up to a semicolon."""
+    spec = find_spec(f"trilemma.{module}")
+    assert spec is not None
+    assert spec.origin is not None
+    text = Path(spec.origin).read_text(encoding="utf-8")
+    match = re.search(rf"^    {field}: str = .*?# (?:of (?:a )?\w+: )?([^;\n]+)", text, re.MULTILINE)
+    assert match is not None, f"{module} has no help for {field}"
+    names = match[1].replace(", or a path", "")
+    return {name.strip() for name in names.split(",")}
+
+
+@pytest.mark.parametrize(
+    ("module", "field", "names"),
+    [
+        ("recipe.recipe", "sampler", SAMPLERS),
+        ("recipe.recipe", "loss", GAN_LOSSES),
+        ("recipe.recipe", "extractor", checking.EXTRACTORS),
+        ("cli.sample", "sampler", SAMPLERS),
+        ("cli.evaluate", "sampler", SAMPLERS),
+        ("cli.evaluate", "extractor", checking.EXTRACTORS),
+        ("cli.features", "sampler", SAMPLERS),
+        ("cli.features", "extractor", checking.EXTRACTORS),
+    ],
+)
+def test_help_lists_the_names_of_the_table(module: str, field: str, names: Collection[str]) -> None:
+    assert listed(module, field) == set(names)

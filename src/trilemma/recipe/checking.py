@@ -24,11 +24,12 @@ from trilemma.recipe.recipe import (
     parse_size,
 )
 
+# The tables of these two stand in layers above this one; a test holds them against each other.
 METRICS = ("fd", "kid")  # scores that may be watched; lower is better
-EXTRACTORS = ("auto", "domain", "lite0", "inception", "dinov2", "pixels")
+EXTRACTORS = ("auto", "dinov2", "domain", "inception", "lite0", "pixels")
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 SEEDS = 2**32  # the CPU's generator keeps 32 bits of a seed
-WATCH_STEPS = 50  # network evaluations a watched sample may cost
+WATCH_EVALUATIONS = 50  # of the network, that a watched image may cost
 SIDE_MAX = 4096  # pixels
 
 
@@ -187,7 +188,7 @@ def _diffusion(family: DiffusionRecipe, size: tuple[int, int]) -> None:
 
 
 def _unet(net: UNet, size: tuple[int, int]) -> None:
-    from trilemma.nets.unet import check_sides
+    from trilemma.nets.unet import check_sides, halved
 
     prefix = "family.generator"
     _each(net, prefix, positive, "width blocks heads unshuffle")
@@ -199,6 +200,14 @@ def _unet(net: UNet, size: tuple[int, int]) -> None:
     if any(side < 1 for side in net.attention):
         raise RecipeError(f"{prefix}.attention is {list(net.attention)}; allowed: sides, 1 or more")
     check_sides(size, net.unshuffle)
+    sides = halved(min(size) // net.unshuffle, len(net.multipliers))
+    for side, multiplier in zip(sides, net.multipliers, strict=True):
+        features = net.width * multiplier
+        if side in net.attention and features % net.heads:
+            raise RecipeError(
+                f"{prefix}.heads is {net.heads}; allowed: what divides the {features} features "
+                f"that get attention at side {side}"
+            )
 
 
 def _train(train: TrainRecipe) -> None:
@@ -213,17 +222,34 @@ def _train(train: TrainRecipe) -> None:
 
 
 def _watch(watch: WatchRecipe, family: AdversarialRecipe | DiffusionRecipe) -> None:
-    from trilemma.maths.samplers import SAMPLERS
-
     known("watch.metric", watch.metric, METRICS)
     if not re.search(r"[/\\.]", watch.extractor):  # a path is looked for where it is opened
         known("watch.extractor", watch.extractor, EXTRACTORS)
     not_negative("watch.every", watch.every)
     positive("watch.grid", watch.grid)
-    inside("watch.n", watch.n, 2, 1000)
-    inside("watch.steps", watch.steps, 0, WATCH_STEPS)
-    if watch.sampler and isinstance(family, DiffusionRecipe):
-        known("watch.sampler", watch.sampler, SAMPLERS)
+    inside("watch.n", watch.n, 3, 1000)  # a kernel distance takes three
+    inside("watch.steps", watch.steps, 0, WATCH_EVALUATIONS)
+    if isinstance(family, DiffusionRecipe):
+        _watched_sampler(watch, family)
+
+
+def _watched_sampler(watch: WatchRecipe, family: DiffusionRecipe) -> None:
+    from trilemma.maths.samplers import SAMPLERS
+
+    name = watch.sampler or family.sampler
+    known("watch.sampler", name, SAMPLERS)
+    evaluations = SAMPLERS[name].evaluations
+    if watch.steps and evaluations(watch.steps) > WATCH_EVALUATIONS:
+        most = sum(evaluations(s) <= WATCH_EVALUATIONS for s in range(1, watch.steps))
+        raise RecipeError(
+            f"watch.steps is {watch.steps}, {evaluations(watch.steps)} network evaluations with "
+            f"{name}; allowed: 0 to {most}, which take at most {WATCH_EVALUATIONS}"
+        )
+    if family.process == "ddpm" and watch.steps > family.timesteps:
+        raise RecipeError(
+            f"watch.steps is {watch.steps}, more than family.timesteps; "
+            f"allowed: 0 to {family.timesteps}"
+        )
 
 
 def _speed(speed: SpeedRecipe) -> None:
