@@ -89,7 +89,8 @@ def fitting_parts(task: Task, reset: Reset) -> int:
     """Find into how many parts a batch must be cut to fit into memory; 1 where it fits whole."""
     n = task.recipe.train.batch_size
     doubled = [1 << power for power in range(3, n.bit_length())]
-    for parts in (*range(1, min(n, 7) + 1), *doubled):
+    tries: list[int] = [*range(1, min(n, 7) + 1), *doubled]
+    for parts in tries:
         lay_out(task, Compute(parts=parts), reset)
         try:
             trial(task)
