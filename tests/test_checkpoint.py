@@ -2,8 +2,11 @@
 
 import json
 import shutil
+import signal
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +16,7 @@ import tiny
 from handmade import make_run
 from trilemma import watch
 from trilemma.checkpoint import averaged_weights, checkpoints, read_state, unpack, write_state
-from trilemma.errors import RunError
+from trilemma.errors import RunError, StoppedError
 from trilemma.runfolder import RunFolder
 from trilemma.runs import find_run
 from trilemma.sampling import load_generator
@@ -183,3 +186,17 @@ def test_a_training_killed_before_its_first_checkpoint_begins_its_log_anew(tmp_p
     shutil.rmtree(out / "checkpoints")
     watch.train(settings, out=out)
     assert tiny.timeless(tiny.events(out)) == whole
+
+
+def test_ctrl_c_beside_a_checkpoint_does_not_write_it_twice(tmp_path: Path) -> None:
+    """To replace a whole checkpoint is a moment without one: a kill then would cost it."""
+
+    def show(event: Mapping[str, Any]) -> None:
+        if (event["event"], event["images_seen"]) == ("checkpoint", 32):
+            signal.raise_signal(signal.SIGINT)
+
+    settings = tiny.recipe(tiny.digits(tmp_path / "digits.npz"))
+    with pytest.raises(StoppedError, match="stopped at 32 images"):
+        watch.train(settings, out=tmp_path / "run", show=show)
+    saved = [event["images_seen"] for event in tiny.events(tmp_path / "run", "checkpoint")]
+    assert saved == [0, 32]
