@@ -148,15 +148,15 @@ def quality(name: str, features: Features, reference: Reference, metrics: Sequen
 
 
 def speed_scores(name: str, speed: Speed) -> list[Score]:
-    """Write timings as scores; they stand in no column."""
+    """Write timings as scores, n the runs that were timed; they stand in no column."""
     rows = (
-        ("ms_per_image", speed.ms_per_image, speed.ms_error),
-        ("images_per_second", speed.images_per_second, speed.rate_error),
-        ("memory_bytes", float(speed.memory_bytes), math.nan),
+        ("ms_per_image", speed.ms_per_image, speed.ms_error, speed.runs_alone),
+        ("images_per_second", speed.images_per_second, speed.rate_error, speed.runs),
+        ("memory_bytes", speed.memory_bytes, math.nan, 1),
     )
     return [
-        Score(run=name, metric=m, value=v, error=e, n=speed.runs, column="", floor=math.nan)
-        for m, v, e in rows
+        Score(run=name, metric=m, value=v, error=e, n=n, column="", floor=math.nan)
+        for m, v, e, n in rows
     ]
 
 

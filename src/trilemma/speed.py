@@ -1,16 +1,22 @@
 """How fast a generator draws: milliseconds for one image, images a second in a batch, memory."""
 
+import ctypes
 import math
 import statistics
 import time
 from dataclasses import dataclass
+from pathlib import Path
+
+import torch
 
 from trilemma import devices
+from trilemma.maths.statistics import median_error
 from trilemma.sampling import Drawer, drawn
 
 WARM_UPS, LEAST, MOST, SECONDS = 1, 3, 20, 2.0  # timed runs: at least 3, at most 20 or 2 seconds
 BATCH = 64
-SPREAD_TO_ERROR = 1.253  # standard error of a median, in those of a mean, for normal times
+PROCESS = Path("/proc/self")  # of Linux: what is known of this process
+FORGET_PEAK = "5"  # written to clear_refs: the peak starts again from what is held now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,22 +27,26 @@ class Speed:
     ms_error: float
     images_per_second: float  # in batches of 64
     rate_error: float
-    memory_bytes: int  # the most held at once by this process, or by the GPU
-    runs: int
+    memory_bytes: float  # what drawing a batch takes, weights included; nan: cannot be told here
+    runs: int  # timed batches
+    runs_alone: int = 0  # timed drawings of one image
 
 
 def measure(drawer: Drawer) -> Speed:
     """Time drawing one image and a batch, after a warm-up, the device synchronised."""
     alone = timed(drawer, 1)
+    before = forget_peak(drawer.device)
     batch = timed(drawer, BATCH)
+    held = peak(drawer.device) - before + weights_bytes(drawer)
     rates = [BATCH / seconds for seconds in batch]
     return Speed(
         ms_per_image=1000 * statistics.median(alone),
-        ms_error=1000 * error(alone),
+        ms_error=1000 * median_error(alone),
         images_per_second=statistics.median(rates),
-        rate_error=error(rates),
-        memory_bytes=devices.peak_memory(drawer.device),
+        rate_error=median_error(rates),
+        memory_bytes=held,
         runs=len(batch),
+        runs_alone=len(alone),
     )
 
 
@@ -54,6 +64,47 @@ def timed(drawer: Drawer, n: int) -> list[float]:
     return taken
 
 
-def error(values: list[float]) -> float:
-    """Give the standard error of the median of some values."""
-    return SPREAD_TO_ERROR * statistics.stdev(values) / math.sqrt(len(values))
+def weights_bytes(drawer: Drawer) -> int:
+    """Count the bytes of the networks that draw."""
+    tensors = [*drawer.nets.parameters(), *drawer.nets.buffers()]
+    return sum(tensor.nbytes for tensor in tensors)
+
+
+def forget_peak(device: torch.device) -> float:
+    """Begin to watch for the most bytes held at once; give those held now, nan if nothing tells.
+
+    What runs before have left in the allocator goes back to the system first: else a later run
+    would draw in it and seem to need nothing.
+    """
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+        return float(torch.cuda.memory_allocated(device))
+    if device.type != "cpu":
+        return math.nan
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        return math.nan  # not glibc: what is kept for later cannot be told from what is used
+    try:
+        (PROCESS / "clear_refs").write_text(FORGET_PEAK, encoding="ascii")
+    except OSError:
+        return math.nan
+    return process_bytes("VmRSS")
+
+
+def peak(device: torch.device) -> float:
+    """Give the most bytes held at once since `forget_peak`; nan where nothing tells."""
+    if device.type == "cuda":
+        return float(torch.cuda.max_memory_allocated(device))
+    return process_bytes("VmHWM") if device.type == "cpu" else math.nan
+
+
+def process_bytes(name: str) -> float:
+    """Read a number of /proc/self/status, in bytes; nan where there is none."""
+    try:
+        lines = (PROCESS / "status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return math.nan
+    words = next((line.split() for line in lines if line.startswith(f"{name}:")), [])
+    return 1024.0 * int(words[1]) if len(words) > 1 else math.nan

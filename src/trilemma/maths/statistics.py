@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist, fmean, stdev
+from statistics import NormalDist, fmean, median, stdev
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.polynomial.legendre import leggauss
 from torch import Tensor
 
 GROUPS = 20  # of a grouped jackknife: enough for a 16 % error of the error, cheap enough to repeat
 Z95 = NormalDist().inv_cdf(0.975)  # half width of a 95 % interval, standard errors
+MAD_TO_DEVIATION = 1 / NormalDist().inv_cdf(0.75)  # 1.4826: of a normal distribution
+MEAN_TO_MEDIAN = math.sqrt(math.pi / 2)  # 1.2533: standard error of a median in those of a mean
 
 
 class Estimate(NamedTuple):
@@ -73,10 +77,24 @@ def jackknife_two(*, whole: float, first: Tensor, second: Tensor) -> Jackknife:
     return Jackknife(math.hypot(one.error, other.error), one.bias + other.bias)
 
 
-def t_quantile(freedom: int, *, inside: float = 0.95) -> float:
+def median_error(values: Sequence[float]) -> float:
+    """Give the standard error of the median of some values, from their median absolute deviation.
+
+    A few wild values (another program took the processor) leave it alone. Right for normal values;
+    of fewer than ten it is some 10 to 30 % too small.
+    Source: Rousseeuw and Croux 1993, J. Am. Stat. Assoc. 88, 1273, sec. 1.
+    """
+    assert values, "no values"
+    middle = median(values)
+    deviation = MAD_TO_DEVIATION * median([abs(value - middle) for value in values])
+    return MEAN_TO_MEDIAN * deviation / math.sqrt(len(values))
+
+
+def t_quantile(freedom: float, *, inside: float = 0.95) -> float:
     """Give the t with P(|T| < t) = inside for Student's distribution of `freedom` degrees.
 
-    Source: Abramowitz and Stegun 1964, eq. 26.7.3 and 26.7.4 (finite sums), solved by bisection.
+    Source: density of Abramowitz and Stegun 1964, eq. 26.7.1, with t = sqrt(freedom) tan(angle),
+    integrated by Gauss's rule and solved by bisection.
     """
     assert freedom >= 1, "degrees of freedom"
     assert 0 < inside < 1, "a probability"
@@ -87,15 +105,12 @@ def t_quantile(freedom: int, *, inside: float = 0.95) -> float:
     return math.sqrt(freedom) * math.tan((low + high) / 2)
 
 
-def _t_inside(angle: float, freedom: int) -> float:
+def _t_inside(angle: float, freedom: float) -> float:
     """Give P(|T| < sqrt(freedom) tan(angle))."""
-    sine, cosine = math.sin(angle), math.cos(angle)
-    odd = freedom % 2
-    term = total = (cosine if odd else 1.0) if freedom > 1 else 0.0
-    for j in range(2 + odd, freedom - 1, 2):
-        term *= (j - 1) / j * cosine * cosine
-        total += term
-    return (2 / math.pi) * (angle + sine * total) if odd else sine * total
+    places, weights = leggauss(64)
+    density = np.cos(angle * (places + 1) / 2) ** (freedom - 1)
+    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2))
+    return float(scale * angle / math.sqrt(math.pi) * (weights @ density))
 
 
 def over_seeds(values: Sequence[float]) -> Estimate:
@@ -116,6 +131,26 @@ def over_seeds(values: Sequence[float]) -> Estimate:
 def paired(*, first: Sequence[float], second: Sequence[float]) -> Estimate:
     """Give the mean of first - second, pair by pair, with a t interval: seeds they share, say."""
     return over_seeds([a - b for a, b in zip(first, second, strict=True)])
+
+
+def unpaired(*, first: Sequence[float], second: Sequence[float]) -> Estimate:
+    """Give the difference of the means of two groups of runs, with a t interval.
+
+    At least two values each; the groups may be of unlike sizes and spreads.
+    Source: Welch 1947, Biometrika 34, 28.
+    """
+    assert len(first) > 1 and len(second) > 1, "one value has no spread"
+    value = fmean(first) - fmean(second)
+    parts = [stdev(values) ** 2 / len(values) for values in (first, second)]
+    error = math.sqrt(sum(parts))
+    if not error > 0:
+        return Estimate(value, error, value, value)
+    shares = [
+        (part / error**2) ** 2 / (len(values) - 1)
+        for part, values in zip(parts, (first, second), strict=True)
+    ]
+    half = t_quantile(max(1.0, 1 / sum(shares))) * error
+    return Estimate(value, error, value - half, value + half)
 
 
 def pareto(costs: Tensor) -> Tensor:

@@ -108,8 +108,16 @@ METRIC_MEANINGS: Mapping[str, Entry] = {  # shown where the metric occurs
         ("Imagens/s", "Imagens desenhadas em um segundo quando se pedem muitas de uma vez."),
     ),
     "memory_bytes": Entry(
-        ("Peak memory", "The most memory that drawing took."),
-        ("Pico de memória", "A maior memória que o desenho ocupou."),
+        (
+            "Peak memory",
+            "The most memory that the network and the drawing of a batch of 64 took, without "
+            "Python, PyTorch and the images that were drawn before.",
+        ),
+        (
+            "Pico de memória",
+            "A maior memória que a rede e o desenho de um lote de 64 ocuparam, sem Python, PyTorch "
+            "e as imagens desenhadas antes.",
+        ),
     ),
 }
 
