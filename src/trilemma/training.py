@@ -72,7 +72,7 @@ def go_on(sitting: Sitting, interrupt: Interrupt) -> None:
         advance(sitting)
         if processes.anywhere(interrupt.signal > 0):
             if finite(sitting):
-                save(sitting)
+                save_once(sitting)
             raise StoppedError(
                 f"stopped at {sitting.state.images_seen:,} images; saved in "
                 f"{sitting.folder.path}; run the same command again to go on",
@@ -218,11 +218,9 @@ def ended(sitting: Sitting) -> str:
 
 
 def finish(sitting: Sitting, reason: str) -> None:
-    """Write the last checkpoint, unless it is there, and close the log."""
-    kept = checkpoints(sitting.folder)
-    there = bool(kept) and kept[-1].name == str(sitting.state.images_seen)
-    if finite(sitting) and not there:
-        save(sitting)
+    """Write the last checkpoint and close the log."""
+    if finite(sitting):
+        save_once(sitting)
     emit(sitting, "end", why=reason)
     if processes.rank() == 0:
         sitting.folder.write_csv()
