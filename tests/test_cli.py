@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -127,7 +128,11 @@ def test_an_unknown_verb_is_answered_with_the_closest(capsys: pytest.CaptureFixt
         (OSError(errno.ENOSPC, "full", "a.bin"), 3, "trilemma: a.bin: the disk is full"),
         (PermissionError(errno.EACCES, "no", "b"), 3, "trilemma: b: may not be read or written"),
         (ZeroDivisionError("by\nzero"), 1, "trilemma: a mistake of ours, not yours: ZeroDivision"),
-        (FileNotFoundError(errno.ENOENT, "none", "c"), 1, "trilemma: a mistake of ours"),
+        (FileNotFoundError(errno.ENOENT, "none", "c"), 3, "trilemma: c: none; see what lies there"),
+        (NotADirectoryError(errno.ENOTDIR, "no folder", "d"), 3, "trilemma: d: no folder; see"),
+        (OSError(errno.EIO, "odd"), 1, "trilemma: a mistake of ours"),
+        (MemoryError(), 3, "trilemma: the memory is too small"),
+        (type("OutOfMemoryError", (RuntimeError,), {})("CUDA"), 3, "trilemma: the memory is too"),
     ],
 )
 def test_an_error_is_one_line_and_a_status(
@@ -140,6 +145,16 @@ def test_an_error_is_one_line_and_a_status(
     verb.run = raising(error)  # type: ignore[attr-defined]
     assert cli.main(["probe"]) == status
     assert line_of(capsys).startswith(said)
+
+
+def test_memory_that_runs_out_is_known_without_torch() -> None:
+    """The names and words that torch itself has for it."""
+    import torch
+
+    assert torch.OutOfMemoryError.__name__ == "OutOfMemoryError"
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**50, dtype=torch.uint8)
+    assert cli._as_ours(caught.value) is not None
 
 
 def test_debug_shows_where(verb: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
@@ -359,7 +374,9 @@ def test_a_run_to_go_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "p-s6").mkdir()
     files.write(tmp_path / "p-s6" / "recipe.toml", wanted)
     monkeypatch.setenv("TRILEMMA_RUNS", str(tmp_path))
-    for run in ("p-s6", "p-s6@best", str(tmp_path / "p-s6")):
+    with_at = tmp_path / "a@b"
+    shutil.copytree(tmp_path / "p-s6", with_at)
+    for run in ("p-s6", "p-s6@640", str(tmp_path / "p-s6"), "a@b", "a@b@640", f"{with_at}@640"):
         command = parse_train(["--continue", run, "--epochs", "3"])
         assert (command.continue_run, command.recipe.seed) == (run, 6)
         assert command.recipe.train.epochs == 3.0

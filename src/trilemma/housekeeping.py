@@ -23,6 +23,7 @@ KEPT = ("pixels", "features", "images")  # folders of the cache whose entries ca
 ENTRY = re.compile(r"[0-9a-f]{64}\b.*")  # how we name them: other files there are not ours
 HASH = re.compile(r"[0-9a-f]{32}")
 PART = re.compile(r"\..*\.\d+|.*\.part(\.np[yz])?")  # written beside its name, never moved
+ASKED, PAUSE = 3, 0.01  # times that a lock is tried, seconds between them
 STALE = 3600.0  # seconds without a write after which such a file was left behind
 
 Log = Sequence[Mapping[str, Any]]
@@ -106,12 +107,19 @@ def state_of(folder: RunFolder, log: Log) -> str:
 
 
 def running(folder: RunFolder) -> bool:
-    """Does a process train here at this moment? Asked by taking the run's lock for an instant."""
-    try:
-        with (folder.path / "lock").open("rb") as file:
-            return not lock(file.fileno())
-    except OSError:
-        return False
+    """Does a process train here at this moment? Asked by taking the run's lock for an instant.
+
+    Another listing may hold it for its own instant, so that it is asked more than once.
+    """
+    for turn in range(ASKED):
+        try:
+            with (folder.path / "lock").open("rb") as file:
+                if lock(file.fileno()):
+                    return False
+        except OSError:
+            return False
+        time.sleep(PAUSE if turn + 1 < ASKED else 0)
+    return True
 
 
 def scored(log: Log, metric: str) -> list[tuple[int, float]]:

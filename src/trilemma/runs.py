@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from trilemma.checkpoint import averaged_weights, facts_of
-from trilemma.errors import RunError
+from trilemma.errors import RunError, TrilemmaError
 from trilemma.places import runs_folder
 from trilemma.recipe.files import read
 from trilemma.recipe.recipe import Recipe
@@ -42,7 +42,7 @@ def find_run(text: str) -> Found:
 
     RunError: nothing fits (the closest are named), or several do.
     """
-    name, _, which = text.partition("@")
+    name, which = parted(text)
     places = candidates(name)
     if not places:
         known = sorted({place.name for place in [*run_places(), *shipped()]})
@@ -50,9 +50,23 @@ def find_run(text: str) -> Found:
         hint = f"closest: {', '.join(close)}" if close else "there are none yet"
         raise RunError(f"no run or bundle {name!r}; {hint} (trilemma runs lists them)")
     if len(places) > 1:
-        listed = ", ".join(str(place) for place in places)
+        listed = ", ".join(spelled(place) for place in places)
         raise RunError(f"{name!r} fits {len(places)} runs: {listed}; give one of these paths")
     return found(places[0], which)
+
+
+def parted(text: str) -> tuple[str, str]:
+    """Part RUN@WHICH; an @ in the name of a folder or run that is there belongs to the name."""
+    name, at, which = text.rpartition("@")
+    whole = not at or "/" in which or "\\" in which or Path(text).exists()
+    if whole or any(place.name == text for place in run_places()):
+        return text, ""
+    return name, which
+
+
+def spelled(place: Path) -> str:
+    """Write a path so that it cannot be taken for a run's name."""
+    return f"./{place}" if len(place.parts) == 1 else str(place)
 
 
 def found(place: Path, which: str = "") -> Found:
@@ -78,9 +92,9 @@ def found(place: Path, which: str = "") -> Found:
 def candidates(name: str) -> list[Path]:
     """List what a name may mean: a path; else a run or shipped bundle; else beginnings of names."""
     path = Path(name)
-    if is_run(path):
-        return [path]
     exact = [place for place in [*run_places(), *shipped()] if place.name == name]
+    if is_run(path):
+        return [path, *(place for place in exact if place.resolve() != path.resolve())]
     if exact:
         return exact
     return [place for place in run_places() if name and place.name.startswith(name)]
@@ -93,8 +107,8 @@ def is_run(path: Path) -> bool:
 
 def run_places() -> list[Path]:
     """List the run folders, newest last."""
-    places = [path.parent for path in runs_folder().glob("*/recipe.toml")]
-    return sorted(places, key=lambda place: (place / "recipe.toml").stat().st_mtime)
+    files_there = [path for path in runs_folder().glob("*/recipe.toml") if path.is_file()]
+    return [path.parent for path in sorted(files_there, key=lambda path: path.stat().st_mtime)]
 
 
 def shipped() -> Iterator[Path]:
@@ -104,11 +118,11 @@ def shipped() -> Iterator[Path]:
 
 
 def newest(kind: str) -> Found | None:
-    """Find the newest run of a family that has weights."""
+    """Find the newest run of a family that has weights and a recipe that can be read."""
     for place in reversed(run_places()):
         try:
             run = found(place)
-        except RunError:
+        except TrilemmaError:
             continue
         if run.recipe.family.kind == kind:
             return run

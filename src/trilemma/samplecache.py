@@ -1,11 +1,14 @@
 """Drawn images kept by what made them, so that no verb draws what another has drawn already."""
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from trilemma.atomic import moved
+from trilemma.errors import NoSpaceError
 from trilemma.places import wanted_cache_folder, writable
 from trilemma.sampling import Drawer, Pixels, draw
 
@@ -56,9 +59,5 @@ def cache() -> Path | None:
 
 def keep(entry: Path, pixels: Pixels) -> None:
     """Write an entry; a full disk costs the entry, not the images."""
-    part = entry.with_suffix(".part.npy")
-    try:
-        np.save(part, pixels)
-        part.replace(entry)
-    except OSError:
-        part.unlink(missing_ok=True)
+    with contextlib.suppress(NoSpaceError), moved(entry) as part, part.open("wb") as file:
+        np.save(file, pixels)

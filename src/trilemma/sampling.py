@@ -8,9 +8,11 @@ import torch
 from torch import nn
 
 from trilemma.checkpoint import fill, unpack
+from trilemma.errors import RecipeError, RunError
 from trilemma.families import build
 from trilemma.families.family import DrawOptions, Family
 from trilemma.images import to_pixels
+from trilemma.recipe.checking import check
 from trilemma.recipe.recipe import Recipe
 from trilemma.runs import Found, find_run
 
@@ -42,8 +44,15 @@ class Drawer:
 def load_generator(
     run: str | Found, *, device: torch.device, options: DrawOptions | None = None
 ) -> Drawer:
-    """Build the networks of a run or bundle and fill them with its averaged weights."""
+    """Build the networks of a run or bundle and fill them with its averaged weights.
+
+    RunError: its recipe, edited by hand, asks for what cannot be; or the weights do not fit.
+    """
     place = find_run(run) if isinstance(run, str) else run
+    try:
+        check(place.recipe)
+    except RecipeError as error:
+        raise RunError(f"{place.place / 'recipe.toml'}: {error}") from None
     family = build(place.recipe)
     nets = nn.ModuleDict({name: family.nets[name] for name in family.averaged})
     fill(nets, unpack(place.weights), place.weights)

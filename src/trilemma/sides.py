@@ -55,13 +55,13 @@ def side_of(text: str, how: How, *, beside: Side | None = None) -> Side:
 
     beside: a run on a named set says where the files of that set lie.
     """
-    name, _, which = text.partition("@")
+    name, which = runs.parted(text)
     base, split = (text, "all") if Path(text).exists() else split_of(text)
     places = {place.resolve(): place for place in (*runs.run_places(), *runs.shipped())}
     found = {real: place for real, place in places.items() if place.name == name}
     if runs.is_run(Path(name)):
         found[Path(name).resolve()] = Path(name)
-    meant = [f"the run {place}" for place in found.values()]
+    meant = [f"the run {runs.spelled(place)}" for place in found.values()]
     meant += [f"the data set {base}"] if base in NAMED else []
     there = bool(text) and Path(base).exists() and Path(base).resolve() not in found
     meant += [f"the path {Path(base)}"] if there else []

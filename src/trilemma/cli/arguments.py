@@ -80,7 +80,7 @@ class _Base:
 
 
 def parse_train(words: Sequence[str]) -> TrainCommand:
-    """Read the words behind `trilemma train`; loads no torch.
+    """Read the words behind `trilemma train`; loads no torch, but for --continue.
 
     TrilemmaError in one line for an unknown preset, option or value, with the closest ones. Whether
     the recipe is possible, `recipe.checking.check` says.
@@ -187,7 +187,9 @@ def _config(path: str) -> _Base:
 
 
 def _run_recipe(run: str) -> Path:
-    name = run.partition("@")[0]
+    from trilemma.runs import parted  # late: it knows checkpoints, and with them torch
+
+    name, _ = parted(run)
     places = (Path(name), runs_folder() / name)
     for folder in places:
         if (folder / "recipe.toml").is_file():

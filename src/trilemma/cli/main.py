@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from trilemma import __version__
-from trilemma.errors import NoSpaceError, TrilemmaError
+from trilemma.errors import MachineError, MemoryTooSmallError, NoSpaceError, TrilemmaError
 from trilemma.recipe.closest import unknown
 
 MISTAKE_OF_OURS, INTERRUPTED, TERMINATED = 1, 130, 143  # exit statuses; 2 to 4 are in errors.py
@@ -132,12 +132,31 @@ def _as_ours(error: Exception) -> TrilemmaError | None:
     """Give the error as one of ours; None: it is a mistake in the program."""
     if isinstance(error, TrilemmaError):
         return error
-    if isinstance(error, OSError) and error.errno in FULL + SHUT:
-        where = error.filename or "a file"
-        if error.errno in FULL:
-            return NoSpaceError(f"{where}: the disk is full; free some space and try again")
+    if _out_of_memory(error):
+        return MemoryTooSmallError(
+            "the memory is too small for this; lower --batch-size, --batch or --n, or close other "
+            "programs"
+        )
+    if not isinstance(error, OSError):
+        return None
+    where = error.filename or "a file"
+    if error.errno in FULL:
+        return NoSpaceError(f"{where}: the disk is full; free some space and try again")
+    if error.errno in SHUT:
         return NoSpaceError(f"{where}: may not be read or written; choose another place")
+    if error.filename is not None:
+        what = error.strerror or type(error).__name__
+        return MachineError(f"{where}: {what}; see what lies there, or choose another place")
     return None
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Did memory run out? Torch's own errors are known by name and words: it need not be loaded."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error))
+    )
 
 
 def _prepare_streams() -> None:
