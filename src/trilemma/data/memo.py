@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from trilemma.atomic import write_bytes
 from trilemma.errors import NoSpaceError
-from trilemma.images import write_bytes
 from trilemma.places import cache_folder
 
 

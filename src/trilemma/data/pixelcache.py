@@ -5,16 +5,17 @@ import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from trilemma.atomic import moved, write_bytes
 from trilemma.data.shape import Shape
 from trilemma.data.values import Found, PixelRows, Pixels, Progress, Skipped
 from trilemma.errors import DataError, NoSpaceError
-from trilemma.images import decode, resized, write_bytes
+from trilemma.images import decode, resized
 
 AHEAD = 256  # images in the hands of the decoding threads at once
 
@@ -82,8 +83,11 @@ def decode_rows(
     facts = store / f"{fingerprint}.{'tried' if lazy else 'decoded'}.json"
     known = _known(facts, array)
     if known is None:
-        known = _decode(_outcomes(found, rows, shape), len(rows), array, progress)
-        write_bytes(facts, json.dumps(known).encode())
+        try:
+            known = _decode(_outcomes(found, rows, shape), len(rows), array, progress)
+            write_bytes(facts, json.dumps(known).encode())
+        except NoSpaceError as error:
+            raise NoSpaceError(f"{error} by TRILEMMA_CACHE=FOLDER") from error
     kept = rows[np.array(known["kept"], dtype=np.int64)]
     pixels: PixelRows = LazyPixels(found, kept, shape)
     if array is not None and len(kept):
@@ -111,32 +115,19 @@ def _decode(
     Plain writes, not a writable memory map: on a full disk those fail, and the map would crash.
     """
     kept, skipped, noted = [], [], []
-    beside = None if array is None else array.with_name(f".{array.name}.{os.getpid()}.part")
-    try:
-        if beside is not None:
-            beside.parent.mkdir(parents=True, exist_ok=True)
-        with open(beside or os.devnull, "wb") as file:  # noqa: PTH123 (devnull is no Path)
-            for done, outcome in enumerate(outcomes):
-                progress(done, total)
-                if isinstance(outcome, Skipped):
-                    skipped.append(outcome)
-                    continue
-                kept.append(done)
-                noted += [(outcome.name, outcome.note)] if outcome.note else []
-                if beside is not None:
-                    file.write(np.ascontiguousarray(outcome.pixels).data)
+    with ExitStack() as stack:
+        beside = None if array is None else stack.enter_context(moved(array))
+        file = None if beside is None else stack.enter_context(beside.open("wb"))
+        for done, outcome in enumerate(outcomes):
+            progress(done, total)
+            if isinstance(outcome, Skipped):
+                skipped.append(outcome)
+                continue
+            kept.append(done)
+            noted += [(outcome.name, outcome.note)] if outcome.note else []
+            if file is not None:
+                file.write(np.ascontiguousarray(outcome.pixels).data)
         progress(total, total)
-        if beside is not None and array is not None:
-            beside.replace(array)
-    except OSError as error:
-        raise NoSpaceError(
-            f"{array} cannot be written ({error.strerror}); free space, or set TRILEMMA_CACHE to "
-            "a folder that has some"
-        ) from None
-    finally:
-        if beside is not None:
-            with suppress(OSError):
-                beside.unlink()
     return {"kept": kept, "skipped": skipped, "notes": _summed(noted)}
 
 

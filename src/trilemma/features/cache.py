@@ -5,12 +5,11 @@ what the extractor is. A damaged entry is computed again and replaced.
 """
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
 
-from trilemma.errors import DataError
+from trilemma.errors import DataError, NoSpaceError
 from trilemma.features import files
 from trilemma.features.extractor import Extractor, Features, Pixels, Progress
 from trilemma.places import Say, quiet, wanted_cache_folder, writable
@@ -68,10 +67,7 @@ def _kept(entry: Path, n: int) -> Features | None:
 
 def _keep(entry: Path, made: Features, extractor: Extractor, say: Say) -> None:
     """Write an entry; a full disk costs the entry, not the scores."""
-    part = entry.with_name(f"{entry.stem}-{os.getpid()}.npz")
     try:
-        files.write(part, made, meta=files.meta_of(extractor))
-        part.replace(entry)
-    except OSError as error:
-        part.with_name(part.name + ".part").unlink(missing_ok=True)
-        say(f"{entry.parent}: features are not kept ({error.strerror or error})")
+        files.write(entry, made, meta=files.meta_of(extractor))
+    except NoSpaceError as error:
+        say(f"features are not kept: {error}")

@@ -18,6 +18,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from trilemma.atomic import write_bytes, write_text
 from trilemma.errors import RunError
 from trilemma.features.extractor import Extractor, Features, Pixels
 from trilemma.features.inputs import resized, to_channels, to_tensor
@@ -58,12 +59,9 @@ def save(path: Path, net: Classifier, facts: Facts) -> Path:
     data = save_tensors(tensors)
     told = asdict(facts) | {"sha256": hashlib.sha256(data).hexdigest()}
     weights = path.with_name(path.name + ".safetensors")
-    weights.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
-    for target, content in ((weights, data), (weights.with_suffix(".json"), text.encode())):
-        part = target.with_name(target.name + ".part")
-        part.write_bytes(content)
-        part.replace(target)
+    write_bytes(weights, data)
+    facts_text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    write_text(weights.with_suffix(".json"), facts_text)
     return weights
 
 

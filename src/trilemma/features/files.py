@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trilemma.atomic import moved
 from trilemma.errors import DataError
 from trilemma.features.extractor import Extractor, Features
 
@@ -44,11 +45,10 @@ def write(
     names: Sequence[str] = (),
     meta: Mapping[str, object],
 ) -> None:
-    """Write an .npz beside its name and move it into place."""
+    """Write an .npz, complete or not at all. NoSpaceError: it cannot be written."""
     if labels is None:
         labels = np.full(len(features.features), -1, dtype=np.int64)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    with moved(path) as beside, beside.open("wb") as file:
         np.savez(
             file,
             features=features.features.astype(np.float32, copy=False),
@@ -57,7 +57,6 @@ def write(
             names=np.array(list(names), dtype=np.str_),
             meta=np.array(json.dumps(meta, ensure_ascii=False)),
         )
-    part.replace(path)
 
 
 def read(path: Path) -> FeatureFile:

@@ -1,13 +1,13 @@
 """Recipes in and out of TOML and JSON files."""
 
 import json
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from trilemma.atomic import write_text
 from trilemma.errors import RecipeError
 from trilemma.recipe.overrides import SELECTORS, apply
 from trilemma.recipe.recipe import Recipe
@@ -70,13 +70,11 @@ def to_text(recipe: Recipe) -> str:
 
 
 def write(path: str | Path, recipe: Recipe) -> None:
-    """Write a whole recipe as TOML (or JSON, by the ending), beside its name and then in place."""
+    """Write a whole recipe as TOML (or JSON, by the ending). NoSpaceError: it cannot be written."""
     path = Path(path)
     as_json = path.suffix.lower() == ".json"
     text = json.dumps(to_table(recipe), indent=2) + "\n" if as_json else to_text(recipe)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    beside.write_text(text, encoding="utf-8", newline="\n")
-    beside.replace(path)
+    write_text(path, text)
 
 
 def merge(base: Table, over: Table) -> dict[str, Any]:
