@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trilemma.data.cifar import read_batch
+from trilemma.data.cifar import ArraysOnly, read_batch
 from trilemma.data.named import NAMED
 from trilemma.data.sources import open_named
 from trilemma.errors import DataError
@@ -75,6 +75,22 @@ def test_a_pickle_is_not_run(tmp_path: Path) -> None:
     for content in (b"", b"text", pickle.dumps([1]), pickle.dumps({b"data": b"x", b"labels": []})):
         with pytest.raises(DataError, match="not a CIFAR-10 batch"):
             read_batch(content, "test_batch")
+
+
+@pytest.mark.parametrize("error", [AttributeError, MemoryError, OverflowError])
+def test_whatever_a_pickle_raises(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    def load(self: ArraysOnly) -> object:
+        raise error("from inside")
+
+    monkeypatch.setattr(ArraysOnly, "load", load)
+    with pytest.raises(DataError, match="not a CIFAR-10 batch"):
+        read_batch(b"", "test_batch")
+
+
+def test_labels_for_other_images() -> None:
+    batch = {b"data": np.zeros((3, 3072), np.uint8), b"labels": [1, 2]}
+    with pytest.raises(DataError, match="3 images but 2 labels"):
+        read_batch(pickle.dumps(batch, protocol=2), "test_batch")
 
 
 def test_real_cifar10_shards(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

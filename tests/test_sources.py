@@ -236,7 +236,7 @@ def test_a_set_larger_than_memory(tmp_path: Path) -> None:
     assert not isinstance(mapped.pixels, LazyPixels)
     assert lazy.names == mapped.names
     assert [skipped.name for skipped in lazy.skipped] == ["3.png"]
-    assert any("decoded on demand" in note for note in lazy.notes)
+    assert any("read on demand" in note for note in lazy.notes)
     rows = np.array([4, 0, 0, 2])
     assert (lazy.pixels[rows] == mapped.pixels[rows]).all()
     first = Batches(mapped, 3, seed=0).at(4).images

@@ -28,8 +28,10 @@ def list_zip(path: Path) -> Found:
     for name, entry in zip(short, entries, strict=True):
         if reason := _refusal(name, entry):
             skipped.append(Skipped(name, reason))
-        else:
-            images[name] = entry
+            continue
+        if name in images:  # as in a zip that was added to; unpackers let the last one win, too
+            skipped.append(Skipped(name, "in the zip more than once; the last one is used"))
+        images[name] = entry
     if not images and not skipped:
         raise DataError(f"{path} holds no image files; pack .png, .jpg or other images")
     names = sorted(images)

@@ -12,6 +12,10 @@ import numpy as np
 
 from trilemma.errors import DataError
 
+BROKEN = (  # what a pickle that is cut, damaged or of something else may raise
+    *(pickle.UnpicklingError, LookupError, TypeError, ValueError, EOFError),
+    *(AttributeError, OverflowError, MemoryError),
+)
 ARCHIVE, FOLDER = "cifar-10-python.tar.gz", "cifar-10-batches-py"
 BATCHES = {
     "train": tuple(f"data_batch_{number}" for number in range(1, 6)),
@@ -51,7 +55,9 @@ def read_batch(content: bytes, place: str) -> tuple[np.ndarray, np.ndarray]:
         batch = ArraysOnly(io.BytesIO(content), encoding="bytes").load()
         rows, labels = batch[b"data"], np.asarray(batch[b"labels"], np.uint8)
         pixels = np.asarray(rows, np.uint8).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    except (pickle.UnpicklingError, LookupError, TypeError, ValueError, EOFError) as error:
+        if labels.shape != pixels.shape[:1]:
+            raise ValueError(f"{len(pixels)} images but {labels.size} labels")
+    except BROKEN as error:
         raise DataError(f"{place}: not a CIFAR-10 batch ({error}); fetch it again") from None
     return np.ascontiguousarray(pixels), labels
 

@@ -7,20 +7,32 @@ import tarfile
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from trilemma.data.layout import SPLIT_FOLDERS, normal
 from trilemma.data.memo import Memo
 from trilemma.data.values import Found, Skipped
-from trilemma.errors import DataError
-from trilemma.images import is_image
+from trilemma.errors import DataError, MissingExtraError
+from trilemma.images import is_image, refuse_by_name
 
 DAMAGE = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError)
 SHARD = re.compile(r"\.(tar|tar\.gz|tgz)$", re.IGNORECASE)
+
+
+class Sample(NamedTuple):
+    """An image in a shard, or what stands there in place of one."""
+
+    path: Path
+    place: int  # in the shard, from 0
+    key: str
+    label: int  # -1 unknown
+    digest: str
+    reason: str  # to skip it; "": it is used
 
 
 def expand(pattern: str) -> list[Path]:
@@ -42,48 +54,62 @@ def list_shards(paths: Sequence[Path], *, classes: tuple[str, ...] = ()) -> Foun
     A word train, test or val in a shard's name gives its split. What follows a damaged place of a
     shard is skipped. classes: names of the class numbers, if they are known.
     """
-    memo = Memo(paths[0].parent, "shard")
-    listed = [memo.get(path, partial(_list, path)) for path in paths]
+    memo = Memo(paths[0].parent, "shard of samples")
+    shards = [_samples(path, memo.get(path, partial(_list, path))) for path in paths]
     memo.save()
-    samples = [
-        (path, *sample) for path, shard in zip(paths, listed, strict=True) for sample in shard
-    ]
-    good = [sample for sample in samples if not sample[4]]
+    good = [sample for shard in shards for sample in shard if not sample.reason]
+    skipped = [sample for shard in shards for sample in shard if sample.reason]
     if not good:
-        raise DataError(f"{paths[0]}: no images in {len(paths)} shards; give .tar files of images")
-    labels = np.array([label for _, _, label, _, _ in good], np.int64)
-    counts = [sum(sample[0] == path for sample in good) for path in paths]
-    starts = np.cumsum([0, *counts])
+        first = f" (first: {skipped[0].key}: {skipped[0].reason})" if skipped else ""
+        raise DataError(
+            f"{paths[0]}: no images in {len(paths)} shards{first}; give .tar files of images"
+        )
+    labels = np.array([sample.label for sample in good], np.int64)
     return Found(
         name=re.sub(r"[-_.]*\d*$", "", SHARD.sub("", paths[0].name)) or paths[0].name,
-        names=[f"{SHARD.sub('', path.name)}/{key}" for path, key, _, _, _ in good],
+        names=[f"{SHARD.sub('', sample.path.name)}/{sample.key}" for sample in good],
         labels=labels,
-        splits=[_split(path) for path, _, _, _, _ in good],
+        splits=[_split(sample.path) for sample in good],
         classes=classes or tuple(str(number) for number in range(int(labels.max()) + 1)),
-        read=lambda row: _read(paths, starts, row),
-        digest=lambda row: str(good[row][3]),
-        chunks=tuple(count for count in counts if count),
+        read=lambda row: _read(good[row].path, good[row].place),
+        digest=lambda row: good[row].digest,
+        chunks=tuple(
+            count for shard in shards if (count := sum(not sample.reason for sample in shard))
+        ),
         skipped=tuple(
-            Skipped(f"{path.name}/{key}" if key else path.name, reason)
-            for path, key, _, _, reason in samples
-            if reason
+            Skipped("/".join(filter(None, (sample.path.name, sample.key))), sample.reason)
+            for sample in skipped
         ),
     )
 
 
-def _list(path: Path) -> list[tuple[str, int, str, str]]:
-    """Give (key, label or -1, sha256, reason to skip or "") of each sample of a shard."""
+def _samples(path: Path, rows: Sequence[Sequence[Any]]) -> list[Sample]:
+    """Give the samples of a listed shard; whether HEIC can be read may have changed since."""
+    return [
+        Sample(path, place, key, label, digest, reason or _refusal(f"{key}.{ending}"))
+        for place, (key, ending, label, digest, reason) in enumerate(rows)
+    ]
+
+
+def _refusal(name: str) -> str:
+    try:
+        refuse_by_name(name)
+    except (DataError, MissingExtraError) as error:
+        return str(error)
+    return ""
+
+
+def _list(path: Path) -> list[tuple[str, str, int, str, str]]:
+    """Give (key, ending, label or -1, sha256, reason to skip or "") of each sample of a shard."""
     rows = []
     try:
         for sample in samples_of(path):
-            image, label = _image(sample), _label(sample)
-            if image is None:
-                rows.append((sample["__key__"], -1, "", "no image in the sample"))
-            else:
-                digest = hashlib.sha256(image).hexdigest()
-                rows.append((normal(sample["__key__"]), label, digest, ""))
+            key, (ending, image) = normal(sample["__key__"]), _image(sample)
+            digest = hashlib.sha256(image).hexdigest() if ending else ""
+            reason = "" if ending else "no image in the sample"
+            rows.append((key, ending, _label(sample), digest, reason))
     except DAMAGE as error:
-        rows.append(("", -1, "", f"damaged after {len(rows)} samples: {error}"))
+        rows.append(("", "", -1, "", f"damaged after {len(rows)} samples: {error}"))
     return rows
 
 
@@ -97,11 +123,12 @@ def samples_of(path: Path) -> Iterator[dict[str, Any]]:
         yield from group_by_keys(members)
 
 
-def _image(sample: dict[str, Any]) -> bytes | None:
+def _image(sample: dict[str, Any]) -> tuple[str, bytes]:
+    """Give a sample's image and its ending; empty: it has none."""
     for ending, content in sample.items():
         if is_image(f".{ending}") and isinstance(content, bytes):
-            return content
-    return None
+            return ending, content
+    return "", b""
 
 
 def _label(sample: dict[str, Any]) -> int:
@@ -117,17 +144,18 @@ def _split(path: Path) -> str:
 _lock = threading.Lock()  # several decoders ask for the images of one shard at once
 
 
-def _read(paths: Sequence[Path], starts: np.ndarray, row: int) -> bytes:
-    shard = int(np.searchsorted(starts, row, side="right")) - 1
+def _read(path: Path, place: int) -> bytes:
     with _lock:
-        return _contents(paths[shard])[row - int(starts[shard])]
+        contents = _contents(path)
+    if place >= len(contents):
+        raise DataError(f"{path.name} was longer when it was listed; list it again")
+    return contents[place]
 
 
 @lru_cache(maxsize=2)  # decoding goes from shard to shard; two are open where they meet
 def _contents(path: Path) -> list[bytes]:
+    """Give the image of every sample, in order; empty where a sample has none."""
     contents: list[bytes] = []
-    try:
-        contents.extend(image for image in map(_image, samples_of(path)) if image is not None)
-    except DAMAGE:  # reported when the shard was listed
-        return contents
+    with suppress(*DAMAGE):  # it was reported when the shard was listed
+        contents.extend(image for _, image in map(_image, samples_of(path)))
     return contents

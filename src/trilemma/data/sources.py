@@ -1,6 +1,7 @@
 """A name or a path -> a Source: found, split, decoded to one size."""
 
 import hashlib
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,17 @@ from trilemma.data.named import NAMED, list_named
 from trilemma.data.pixelcache import Decoded, decode_rows
 from trilemma.data.shape import Shape, shape_of
 from trilemma.data.shards import SHARD, expand, list_shards
-from trilemma.data.splits import keeps, own_test, pick, relabelled
-from trilemma.data.values import Found, Progress, Skipped, Source, silent
+from trilemma.data.splits import keeps, own_test, pick, relabelled, with_splits
+from trilemma.data.values import (
+    Found,
+    PixelRows,
+    Pixels,
+    Progress,
+    Skipped,
+    SomeRows,
+    Source,
+    silent,
+)
 from trilemma.errors import DataError
 from trilemma.images import RESIZE, is_image
 from trilemma.places import Say, cache_folder, quiet
@@ -98,6 +108,10 @@ def list_images(text: str, *, split: str = "all", root: str = "", say: Say = qui
     """
     if text in NAMED:
         return list_named(text, "test" if split == "val" else split, root=root, say=say)
+    return with_splits(_list_path(text))
+
+
+def _list_path(text: str) -> Found:
     path = Path(text)
     if path.is_dir():
         shards = _shards_in(path)
@@ -141,7 +155,7 @@ def prepare(found: Found, wanted: Wanted, progress: Progress = silent, say: Say 
         notes += ("no image is held out: these are the training images",)
     lazy = not isinstance(decoded.pixels, np.ndarray)
     if lazy:
-        notes += (f"more than data.memory = {wanted.memory:g} GB of pixels: decoded on demand",)
+        notes += (f"more than data.memory = {wanted.memory:g} GB of pixels: read on demand",)
     return Source(
         name=found.name if wanted.split == "all" else f"{found.name}:{wanted.split}",
         split=wanted.split,
@@ -184,8 +198,7 @@ def _pixels(
 ) -> Decoded:
     """Take the pixels as they are if they fit, else decode them."""
     if found.pixels is not None and found.pixels.shape[1:] == shape:
-        whole = len(rows) == len(found.names)
-        return Decoded(found.pixels if whole else found.pixels[rows], rows, (), ())
+        return Decoded(_taken(found.pixels, rows, wanted.memory * 1e9), rows, (), ())
     return decode_rows(
         found,
         rows,
@@ -195,6 +208,14 @@ def _pixels(
         largest=wanted.memory * 1e9,
         progress=progress,
     )
+
+
+def _taken(pixels: Pixels, rows: np.ndarray, largest: float) -> PixelRows:
+    """Give some rows of an array: it itself, a copy, or, where that has too many bytes, a view."""
+    if len(rows) == len(pixels):
+        return pixels
+    taken = SomeRows(pixels, rows)
+    return taken if math.prod(taken.shape) > largest else taken[:]
 
 
 def _chunks(found: Found, rows: np.ndarray) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,6 +30,16 @@ def pick(found: Found, split: str, *, classes: Sequence[str], held_out: float) -
     if not len(rows):
         raise DataError(f"{found.name}: no images for {split}; it has {_counts(splits)}")
     return rows
+
+
+def with_splits(found: Found) -> Found:
+    """Count the images outside of a set's split folders as train, if it has test or val; say so."""
+    count = sum(not split for split in found.splits)
+    if not count or not _brings_split(found):
+        return found
+    note = f"{count:,} images lie in no folder called train, test or val: they count as train"
+    splits = [split or "train" for split in found.splits]
+    return replace(found, splits=splits, notes=(*found.notes, note))
 
 
 def own_test(found: Found, rows: int, held_out: float) -> bool:

@@ -29,6 +29,22 @@ class PixelRows(Protocol):
         """Give the pixels of some rows, uint8 [n, H, W, C]."""
 
 
+class SomeRows:
+    """Some rows of an array, such as one mapped from a file; they are copied when asked for."""
+
+    def __init__(self, pixels: Pixels, rows: np.ndarray) -> None:
+        self.pixels, self.rows = pixels, rows
+        self.shape = (len(rows), *pixels.shape[1:])
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.rows)
+
+    def __getitem__(self, rows: np.ndarray | slice) -> Pixels:
+        """Copy some rows, uint8 [n, H, W, C]."""
+        return np.asarray(self.pixels[self.rows[rows]])
+
+
 class Skipped(NamedTuple):
     """A file that was left out."""
 
