@@ -1,6 +1,5 @@
 """Which extractor a run is scored with: its own, one that ships, or a general one."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +12,11 @@ from trilemma.features.domain_training import train_domain
 from trilemma.features.extractor import Extractor
 from trilemma.places import cache_folder
 from trilemma.recipe.recipe import DataRecipe, parse_size
-from trilemma.runfolder import RunFolder, no_space
+from trilemma.runfolder import RunFolder, write_bytes
 from trilemma.runs import Found
 
 OWN = "extractor.safetensors"  # of a run on labelled images for which none ships; a .json beside it
+ENOUGH = 20  # labelled images a class: `auto` takes pixels where there are fewer to learn from
 
 Say = Callable[[str], None]
 
@@ -51,17 +51,37 @@ def prepare(
 ) -> Extractor:
     """Load the extractor of a run that begins; train one where its labelled images need their own.
 
-    That is: `domain` was asked for, or `auto` found nothing better than pixels; none ships for the
-    source; and it has two classes or more. What was trained once is kept by the fingerprint of
-    the images, so that all runs on them share a column, and copied into the run.
+    That is: `domain` was asked for, or `auto` found nothing better than pixels and 20 images a
+    class; none ships for the source; and it has two classes or more. What was trained once is kept
+    by the fingerprint of the images, so that all runs on them share a column, and copied into the
+    run, which goes on with its own for ever.
     """
-    shape = (*parse_size(data.size), data.channels)
-    asked = extractors.choose(name_of(data), shape) if name == "auto" else name
-    ships = name_of(data) in domain.EMBEDDED
-    if ships or asked not in ("domain", "pixels") or name == "pixels" or len(source.classes) < 2:
+    if not wants_own(name, data, source):
         return load(name, data, device=device, say=say)
+    if not (folder.path / OWN).is_file():
+        kept = trained(source, device=device, say=say)
+        for ending in (".json", ".safetensors"):  # where the second is, both are whole
+            own = folder.file(OWN).with_suffix(ending)
+            write_bytes(own, kept.with_suffix(ending).read_bytes())
+    return load(str(folder.path / OWN), data, device=device, say=say)
+
+
+def wants_own(name: str, data: DataRecipe, source: Source) -> bool:
+    """Is a classifier to be trained on these images?"""
+    if name_of(data) in domain.EMBEDDED or len(source.classes) < 2:
+        return False
+    if name != "auto":
+        return name == "domain"
+    shape = (*parse_size(data.size), data.channels)
+    labelled = int((source.labels >= 0).sum())
+    general = extractors.choose(name_of(data), shape)
+    return general == "pixels" and labelled >= ENOUGH * len(source.classes)
+
+
+def trained(source: Source, *, device: torch.device, say: Say) -> Path:
+    """Train a classifier on labelled images, or find the one that was; give its weights' file."""
     kept = cache_folder(say=say) / "extractors" / f"{source.fingerprint[:16]}.safetensors"
-    if not kept.is_file():
+    if not (kept.is_file() and kept.with_suffix(".json").is_file()):
         say(f"{source.name}: training a classifier on these images, once; scores use its features")
         train_domain(
             np.asarray(source.pixels[:]),
@@ -72,13 +92,9 @@ def prepare(
             licence=source.licence,
             device=device,
         )
-    with no_space():
-        for ending in (".safetensors", ".json"):
-            own = folder.file(OWN).with_suffix(ending)
-            shutil.copyfile(kept.with_suffix(ending), own)
-    return load(str(folder.path / OWN), data, device=device, say=say)
+    return kept
 
 
 def name_of(data: DataRecipe) -> str:
-    """Name a recipe's images: the set, or the folder they lie in."""
-    return data.source if data.source != "folder" else Path(data.root).name
+    """Name a recipe's images: the set, or the folder they lie in (never taken for a set)."""
+    return data.source if data.source != "folder" else f"folder {Path(data.root).name}"
