@@ -49,9 +49,7 @@ def moved(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
-        with beside.open("rb+") as file:  # to the disk first: a move may outrun the content
-            os.fsync(file.fileno())
-        _replace(beside, path)
+        put(beside, path)
     except OSError as error:
         if error.errno is None:  # a library's own complaint
             raise
@@ -59,6 +57,13 @@ def moved(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+def put(beside: Path, path: Path) -> None:
+    """Move a file that is whole to `path`, on the same disk. OSError: it cannot be moved."""
+    with beside.open("rb+") as file:  # to the disk first: a move may outrun the content
+        os.fsync(file.fileno())
+    _replace(beside, path)
 
 
 def refused(path: Path, error: OSError) -> NoSpaceError:

@@ -1,97 +1,142 @@
-"""Download one file: checked by sha256, resumed where it broke off, moved into place when whole."""
+"""Download one file: resumed where it broke off, checked, moved into place when whole."""
 
-import errno
 import hashlib
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from trilemma.atomic import REASONS, put, refused
 from trilemma.errors import NoSpaceError, OfflineError
 from trilemma.places import Say, quiet
 
-Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
+Progress = Callable[[int, int], None]  # bytes done, bytes in all (0: the server does not say)
 
 ATTEMPTS = 3  # connections that break off; the next one goes on from there
 SECONDS = 30.0  # without a byte
 CHUNK = 1 << 18  # bytes
-DISK = (  # what stands in the way of writing
-    *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS),
-    *(errno.ENOTDIR, errno.EEXIST, errno.EISDIR),
-)
+LARGEST = 1 << 30  # bytes, of a file whose length is not known beforehand
+LONG = 20e6  # bytes; from here on the progress of a file is worth some lines
+HASHES: Mapping[int, tuple[str, Callable[[], Any]]] = {  # by the digits of a checksum
+    32: ("md5", partial(hashlib.md5, usedforsecurity=False)),
+    64: ("sha256", hashlib.sha256),
+}
+
+
+class AnotherFileError(Exception):
+    """A server gave something, but not the file."""
 
 
 def download(
     what: str,
-    url: str,
+    urls: Sequence[str],
     target: Path,
     *,
-    size: int,
-    sha256: str,
+    checksum: str,
     instead: str,
+    size: int = 0,
     say: Say = quiet,
     progress: Progress | None = None,
 ) -> Path:
-    """Fetch url to target and give target. Proxies are those of the environment.
+    """Fetch target from the first of the urls that has it. Proxies are those of the environment.
 
-    what: begins the line that `say` gets, and errors. size: bytes. instead: what to do without a
-    network; ends the errors. OfflineError: it cannot be had, or is another file. NoSpaceError.
+    what: begins the lines that `say` gets, and errors. checksum: md5 or sha256, in hexadecimal.
+    instead: what to do without a network; ends the errors. size: bytes; 0: as the server says.
+    progress: None says a line at every tenth of a long file. OfflineError: it cannot be had, or is
+    another file. NoSpaceError: it cannot be written.
     """
-    say(f"{what}: downloading {size / 1e6:.1f} MB from {url} to {target}")
     part = target.with_name(target.name + ".part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _fetch_with_patience(url, part, size=size, progress=progress)
-        found = hashlib.sha256(part.read_bytes()).hexdigest()
-        if found != sha256:
+    reasons = []
+    for url in urls:
+        say(f"{what}: downloading {f'{size / 1e6:.1f} MB ' if size else ''}from {url} to {target}")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _fetch_with_patience(url, part, size=size, progress=progress or _Lines(what, say))
+            _check(part, checksum)
+            put(part, target)
+        except AnotherFileError as error:
             part.unlink()
-            raise OfflineError(
-                f"{what}: {url} gave another file (sha256 {found[:12]}..., must be "
-                f"{sha256[:12]}...); {instead}"
-            )
-        part.replace(target)
-    except (OSError, http.client.HTTPException) as error:  # URLError and TimeoutError are OSErrors
-        if getattr(error, "errno", None) in DISK:
-            raise NoSpaceError(
-                f"{target.parent}: cannot be written ({error}); free {size / 1e6:.0f} MB or "
-                "set TRILEMMA_CACHE to another folder"
-            ) from error
-        reason = _reason(error)
-        raise OfflineError(f"{what}: {url} cannot be reached ({reason}); {instead}") from error
-    return target
+            reasons.append(f"{url} gave another file ({error})")
+        except (OSError, http.client.HTTPException) as error:  # URLError, TimeoutError are OSErrors
+            if isinstance(error, OSError) and error.errno in REASONS:
+                raise NoSpaceError(f"{refused(target, error)} by TRILEMMA_CACHE=FOLDER") from error
+            reasons.append(f"{url} cannot be reached ({_reason(error)})")
+        else:
+            return target
+    raise OfflineError(f"{what}: {'; '.join(reasons)}; {instead}")
 
 
-def _fetch_with_patience(url: str, part: Path, *, size: int, progress: Progress | None) -> None:
-    """Fetch until the part has `size` bytes, over at most ATTEMPTS connections."""
+class _Lines:
+    """Say how far a long file is, at every tenth of it."""
+
+    def __init__(self, what: str, say: Say) -> None:
+        self.what, self.say, self.tenths = what, say, 0
+
+    def __call__(self, done: int, total: int) -> None:
+        tenths = 10 * done // total if total >= LONG else 0
+        if tenths > self.tenths:
+            self.tenths = tenths
+            self.say(f"{self.what}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+
+def _check(part: Path, checksum: str) -> None:
+    name, start = HASHES[len(checksum)]
+    with part.open("rb") as file:
+        found = hashlib.file_digest(file, start).hexdigest()
+    if found != checksum:
+        raise AnotherFileError(f"{name} {found[:12]}..., must be {checksum[:12]}...")
+
+
+def _fetch_with_patience(url: str, part: Path, *, size: int, progress: Progress) -> None:
+    """Fetch until the part is whole, over at most ATTEMPTS connections."""
+    total = size
     for attempt in range(ATTEMPTS):
         try:
-            _fetch(url, part, size=size, progress=progress)
+            total = _fetch(url, part, size=size, progress=progress)
         except (http.client.IncompleteRead, TimeoutError, ConnectionError):
             if attempt == ATTEMPTS - 1:
                 raise
-        if _length(part) >= size:
+            continue
+        if _length(part) >= total:
             return
-    raise http.client.IncompleteRead(b"", size - _length(part))
+    raise http.client.IncompleteRead(b"", total - _length(part))
 
 
-def _fetch(url: str, part: Path, *, size: int, progress: Progress | None) -> None:
-    """Add to the part what it lacks; start again where the server cannot begin in the middle."""
+def _fetch(url: str, part: Path, *, size: int, progress: Progress) -> int:
+    """Add to the part what it lacks; start again where the server cannot begin in the middle.
+
+    Give the bytes in all, 0 where nobody knows.
+    """
     have = _length(part)
-    if have >= size:  # a leftover of another file
+    if 0 < size <= have:  # a leftover of another file
         part.unlink()
         have = 0
     headers = {"User-Agent": "trilemma"} | ({"Range": f"bytes={have}-"} if have else {})
-    request = urllib.request.Request(url, headers=headers)
-    with urllib.request.urlopen(request, timeout=SECONDS) as response:
-        goes_on = response.status == 206
+    try:
+        response = urllib.request.urlopen(
+            urllib.request.Request(url, headers=headers), timeout=SECONDS
+        )
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not have:
+            raise
+        part.unlink()  # a whole file that was not moved, or more than one
+        return _fetch(url, part, size=size, progress=progress)
+    with response:
+        goes_on = response.status == http.HTTPStatus.PARTIAL_CONTENT
         have = have if goes_on else 0
+        total = size or have + int(response.headers.get("Content-Length") or -have)
         with part.open("ab" if goes_on else "wb") as file:
             while chunk := response.read(CHUNK):
                 file.write(chunk)
                 have += len(chunk)
-                if progress is not None:
-                    progress(have, size)
+                progress(have, total)
+                if have > (size or LARGEST):
+                    raise AnotherFileError(f"more than {size or LARGEST:,} bytes")
+    return total
 
 
 def _length(part: Path) -> int:

@@ -84,8 +84,8 @@ def find(name: str, *, path: str = "", say: Say = quiet, progress: Progress | No
         )
     folder = cache_folder(say=say) / "weights"
     return download(
-        f"{name}: weights, {weights.licence}", _address(weights), folder / weights.file,
-        size=weights.bytes, sha256=weights.sha256, say=say, progress=progress,
+        f"{name}: weights, {weights.licence}", [_address(weights)], folder / weights.file,
+        size=weights.bytes, checksum=weights.sha256, say=say, progress=progress,
         instead="get it elsewhere and set TRILEMMA_WEIGHTS to its folder",
     )  # fmt: skip
 

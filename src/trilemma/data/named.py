@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from trilemma.data.cifar import read_cifar10
-from trilemma.data.fetch import download
 from trilemma.data.idx import IMAGES, LABELS, read_idx
 from trilemma.data.shards import list_shards
 from trilemma.data.values import Found, Pixels
+from trilemma.download import download
 from trilemma.errors import DataError
 from trilemma.places import Say, cache_folder, quiet
 
@@ -138,10 +138,27 @@ def list_named(name: str, split: str, *, root: str = "", say: Say = quiet) -> Fo
             return found
     named = NAMED[name]
     store = cache_folder(say=say) / "data" / named.folder
-    download(name, named.mirrors, named.md5 or {}, store, say=say)
+    fetch(name, store, say=say)
     found = _list(name, store, wanted)
     assert found is not None, f"{store} was just filled"
     return found
+
+
+def fetch(name: str, store: Path, *, say: Say = quiet) -> None:
+    """Download the files of a set that `store` lacks. OfflineError: no mirror gave one of them.
+
+    `TRILEMMA_MIRROR` names another base address: the files are at BASE/NAME/FILE.
+    """
+    own = os.environ.get("TRILEMMA_MIRROR", "").rstrip("/")
+    mirrors = (f"{own}/{name}/",) if own else NAMED[name].mirrors
+    for file, checksum in (NAMED[name].md5 or {}).items():
+        if not (store / file).is_file():
+            download(
+                name, [mirror + file for mirror in mirrors], store / file,
+                checksum=checksum, say=say,
+                instead=f"{name} is not on this machine; put its files into {store}, or into a "
+                "folder named by --data.root or TRILEMMA_DATA",
+            )  # fmt: skip
 
 
 def _list(name: str, folder: Path, wanted: Sequence[str]) -> Found | None:
