@@ -10,16 +10,30 @@ SIDES = [(28, 28), (32, 32), (64, 64), (96, 96), (128, 128), (64, 96), (40, 24)]
 
 
 def generator(
-    size: tuple[int, int], *, channels: int = 1, batchnorm: bool = True
+    size: tuple[int, int], *, channels: int = 1, batchnorm: bool = True, refine: bool = False
 ) -> DCGANGenerator:
     return DCGANGenerator(
-        size=size, channels=channels, latent=10, width=4, width_max=16, batchnorm=batchnorm
+        size=size,
+        channels=channels,
+        latent=10,
+        width=4,
+        width_max=16,
+        batchnorm=batchnorm,
+        refine=refine,
     )
 
 
-def critic(size: tuple[int, int], *, batchnorm: bool = True, spectral: bool = False) -> DCGANCritic:
+def critic(
+    size: tuple[int, int], *, hidden: int = 0, batchnorm: bool = True, spectral: bool = False
+) -> DCGANCritic:
     return DCGANCritic(
-        size=size, channels=1, width=4, width_max=16, batchnorm=batchnorm, spectral_norm=spectral
+        size=size,
+        channels=1,
+        width=4,
+        width_max=16,
+        hidden=hidden,
+        batchnorm=batchnorm,
+        spectral_norm=spectral,
     )
 
 
@@ -34,6 +48,21 @@ def test_shapes(size: tuple[int, int], channels: int) -> None:
 @pytest.mark.parametrize("size", SIDES)
 def test_critic_gives_one_number_an_image(size: tuple[int, int]) -> None:
     assert critic(size)(torch.randn(3, 1, *size)).shape == (3,)
+
+
+@pytest.mark.parametrize("hidden", [0, 5])
+def test_a_hidden_layer_stands_before_the_score(hidden: int) -> None:
+    net = critic((64, 96), hidden=hidden)
+    assert net(torch.randn(3, 1, 64, 96)).shape == (3,)
+    widths = [layer.out_features for layer in net.layers if isinstance(layer, nn.Linear)]
+    assert widths == ([5, 1] if hidden else [])
+
+
+def test_refining_adds_one_convolution_of_the_last_width() -> None:
+    plain, refined = generator((28, 28)), generator((28, 28), refine=True)
+    assert refined(torch.randn(2, 10)).shape == (2, 1, 28, 28)
+    count = [sum(p.numel() for p in net.parameters()) for net in (plain, refined)]
+    assert count[1] - count[0] == 9 * 4 * 4 + 2 * 4
 
 
 def test_halvings() -> None:
@@ -58,13 +87,19 @@ def test_the_tutorial_network_is_the_special_case() -> None:
     with two numbers a channel; first and last layers of the critic with a bias here.
     """
     net = DCGANGenerator(
-        size=(64, 64), channels=3, latent=100, width=64, width_max=512, batchnorm=True
+        size=(64, 64), channels=3, latent=100, width=64, width_max=512, batchnorm=True, refine=False
     )
     weights = 16 * (100 * 512 + 512 * 256 + 256 * 128 + 128 * 64 + 64 * 3)
     norms = 2 * (512 + 256 + 128 + 64)
     assert sum(p.numel() for p in net.parameters()) == weights + norms + 3
     judge = DCGANCritic(
-        size=(64, 64), channels=3, width=64, width_max=512, batchnorm=True, spectral_norm=False
+        size=(64, 64),
+        channels=3,
+        width=64,
+        width_max=512,
+        hidden=0,
+        batchnorm=True,
+        spectral_norm=False,
     )
     weights = 16 * (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512)
     norms = 2 * (128 + 256 + 512)
@@ -95,7 +130,13 @@ def test_spectral_norm_is_the_largest_singular_value() -> None:
 def test_untrained_images_are_neither_flat_nor_clipped(batchnorm: bool) -> None:
     torch.manual_seed(0)
     net = DCGANGenerator(
-        size=(32, 32), channels=1, latent=64, width=32, width_max=128, batchnorm=batchnorm
+        size=(32, 32),
+        channels=1,
+        latent=64,
+        width=32,
+        width_max=128,
+        batchnorm=batchnorm,
+        refine=False,
     )
     spread = net(torch.randn(64, 64)).std().item()
     assert 0.01 < spread < 0.8

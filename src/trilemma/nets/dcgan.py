@@ -40,8 +40,12 @@ class DCGANGenerator(nn.Module):
         width: int,
         width_max: int,
         batchnorm: bool,
+        refine: bool,
     ) -> None:
-        """size: (height, width). width: channels before the last layer, doubled a halving."""
+        """size: (height, width). width: channels before the last layer, doubled a halving.
+
+        refine: one more 3x3 convolution before the last layer, which is none of the paper's.
+        """
         super().__init__()
         times = halvings(*size)
         widths = [min(width_max, width << level) for level in reversed(range(times))]
@@ -55,6 +59,12 @@ class DCGANGenerator(nn.Module):
             layers += [
                 nn.ConvTranspose2d(before, after, 4, 2, 1, bias=not batchnorm),
                 *([BatchNorm2d(after)] if batchnorm else []),
+                nn.ReLU(),
+            ]
+        if refine:
+            layers += [
+                nn.Conv2d(widths[-1], widths[-1], 3, 1, 1, bias=not batchnorm),
+                *([BatchNorm2d(widths[-1])] if batchnorm else []),
                 nn.ReLU(),
             ]
         layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh()]
@@ -77,10 +87,14 @@ class DCGANCritic(nn.Module):
         channels: int,
         width: int,
         width_max: int,
+        hidden: int,
         batchnorm: bool,
         spectral_norm: bool,
     ) -> None:
-        """size: (height, width). width: channels after the first layer, doubled a halving."""
+        """size: (height, width). width: channels after the first layer, doubled a halving.
+
+        hidden: units of a layer between the last map and the score; 0: none, as in the paper.
+        """
         super().__init__()
         times = halvings(*size)
         widths = [min(width_max, width << level) for level in range(times)]
@@ -91,12 +105,22 @@ class DCGANCritic(nn.Module):
                 *([BatchNorm2d(after)] if batchnorm else []),
                 nn.LeakyReLU(0.2),
             ]
-        layers += [nn.Conv2d(widths[-1], 1, (size[0] >> times, size[1] >> times)), nn.Flatten(0)]
+        last = (size[0] >> times, size[1] >> times)
+        if hidden:
+            layers += [
+                nn.Flatten(),
+                nn.Linear(widths[-1] * last[0] * last[1], hidden),
+                nn.LeakyReLU(0.2),
+                nn.Linear(hidden, 1),
+                nn.Flatten(0),
+            ]
+        else:
+            layers += [nn.Conv2d(widths[-1], 1, last), nn.Flatten(0)]
         self.layers = nn.Sequential(*layers)
         initialise(self, small=batchnorm)
         if spectral_norm:
             for layer in self.layers:
-                if isinstance(layer, nn.Conv2d):
+                if isinstance(layer, nn.Conv2d | nn.Linear):
                     divide_by_largest_singular_value(layer)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -114,7 +138,7 @@ def initialise(net: nn.Module, *, small: bool) -> None:
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.normal_(layer.weight, 1.0, 0.02)
             nn.init.zeros_(layer.bias)
-        elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             if small:
                 nn.init.normal_(layer.weight, 0.0, 0.02)
             else:
@@ -123,11 +147,15 @@ def initialise(net: nn.Module, *, small: bool) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-def spread(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
-    """Give the weights a std of sqrt(2 / inputs per output), so that maps keep their size."""
-    taps = layer.kernel_size[0] * layer.kernel_size[1]
+def spread(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> None:
+    """Give the weights a std of sqrt(2 / inputs per output), so that maps keep their size.
+
+    Source: He et al. 2015, arXiv:1502.01852, eq. 10.
+    """
+    inputs = layer.weight[0].numel()  # of a linear layer or a convolution
     if isinstance(layer, nn.ConvTranspose2d):
-        taps = max(1, taps // (layer.stride[0] * layer.stride[1]))  # taps that meet one output
-        if layer.stride[0] == 1:
-            taps = 1  # the first layer: each output pixel sees the latent once
-    nn.init.normal_(layer.weight, 0.0, (2.0 / (layer.in_channels * taps)) ** 0.5)
+        taps = layer.kernel_size[0] * layer.kernel_size[1]
+        strides = layer.stride[0] * layer.stride[1]
+        # The first layer has stride 1 and one input pixel: each output pixel sees it once.
+        inputs = layer.in_channels * (1 if strides == 1 else max(1, taps // strides))
+    nn.init.normal_(layer.weight, 0.0, (2.0 / inputs) ** 0.5)

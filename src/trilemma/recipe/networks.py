@@ -13,6 +13,7 @@ class DCGANGenerator:
     width: int = 64  # channels before the last layer; doubled at every halving of the side
     width_max: int = 512  # channels, at most
     batchnorm: bool = True  # normalise over the batch, as the paper does
+    refine: bool = False  # one more 3x3 convolution before the last layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class DCGANCritic:
     name: Literal["dcgan"] = "dcgan"
     width: int = 64  # channels after the first layer; doubled at every halving of the side
     width_max: int = 512  # channels, at most
+    hidden: int = 0  # units of a layer between the last map and the score; 0: none, as the paper
     batchnorm: bool = True  # normalise over the batch; not under a gradient penalty
     spectral_norm: bool = False  # divide every weight by its largest singular value
 
