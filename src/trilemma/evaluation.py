@@ -79,10 +79,6 @@ def _fd_corrected(pair: Pair) -> Measured:
     return Measured(pair.frechet.corrected, pair.frechet.error, pair.frechet.biased)
 
 
-def _kid(pair: Pair) -> Measured:
-    return _measured(kernel.kid(fake=pair.fake, real=pair.real))
-
-
 def _is(pair: Pair) -> Measured:
     if pair.logits.shape[1] == 0:
         return Measured(math.nan, math.nan)
@@ -99,7 +95,7 @@ METRICS: Mapping[str, Metric] = {  # the names of --metrics and of scores.json
     "fd": Metric(_fd),
     "fd_corrected": Metric(_fd_corrected),
     "is": Metric(_is),
-    "kid": Metric(_kid),
+    "kid": Metric(lambda pair: _measured(kernel.kid(fake=pair.fake, real=pair.real))),
     "precision": Metric(lambda pair: _measured(pair.manifold.precision), equal_counts=True),
     "recall": Metric(lambda pair: _measured(pair.manifold.recall), equal_counts=True),
 }
@@ -113,6 +109,7 @@ def evaluate(
     *,
     run: str,
     column: Column,
+    labelled: Source | None = None,
     metrics: Sequence[str] = STANDARD,
     sampler: str = "",
     checkpoint: str = "",
@@ -121,15 +118,15 @@ def evaluate(
 
     floor: features of other real images, to be scored in place of the fakes, or what `floors` gave
     for as many; None: no floors. column: as `column` gives it; the counts are filled in here.
-    Rows may come in any order: they are shuffled, always in the same way. Unknown metrics, fewer
-    than 3 images a side and features that are not finite are a DataError.
+    labelled: as `labelled_by` gives it. Rows are shuffled, always in the same way. Unknown metrics,
+    fewer than 3 images a side and features that are not finite are a DataError.
     """
     pair = _pair(fake, real, metrics)
     known = floor if isinstance(floor, Mapping) else {}
     if isinstance(floor, Features):
         known = floors(floor, real, n=len(pair.fake), metrics=metrics)
     columns = {name: _counted(column, pair, METRICS[name]) for name in metrics}
-    scores = [
+    scores = tuple(
         Score(
             run=run,
             metric=name,
@@ -141,8 +138,12 @@ def evaluate(
             checkpoint=checkpoint,
         )
         for name in metrics
-    ]
-    return Scores(columns={column_id(c): c for c in columns.values()}, scores=tuple(scores))
+    )
+    return Scores(
+        columns={column_id(c): c for c in columns.values()},
+        scores=scores,
+        shares=(class_shares(fake, labelled, run=run),) if labelled else (),
+    )
 
 
 def _counted(column: Column, pair: Pair, metric: Metric) -> Column:
@@ -179,24 +180,24 @@ def evaluate_pixels(
 ) -> Scores:
     """Score pixels uint8 [N, H, W, C] against a source; with class shares where both know classes.
 
-    floor: another source of real images; as many of them as fakes are looked at. What the extractor
-    sees is remembered by content.
+    floor: other real images; as many of them as fakes are looked at. What is seen is remembered.
     """
-    seen = cache.features(extractor, fake)
-    other = cache.features(extractor, _some(floor, len(fake))) if floor else None
-    scores = evaluate(
-        seen,
+    return evaluate(
+        cache.features(extractor, fake),
         cache.features(extractor, np.asarray(reference.pixels[:])),
-        other,
+        cache.features(extractor, _some(floor, len(fake))) if floor else None,
         run=run,
         column=column(extractor, reference),
+        labelled=labelled_by(extractor, reference),
         metrics=metrics,
         sampler=sampler,
         checkpoint=checkpoint,
     )
-    if not extractor.classes or extractor.classes != reference.classes:
-        return scores
-    return replace(scores, shares=(class_shares(seen, reference, run=run),))
+
+
+def labelled_by(extractor: Extractor, reference: Source) -> Source | None:
+    """Give the reference if the extractor knows its classes; None: there are no class shares."""
+    return reference if extractor.classes and extractor.classes == reference.classes else None
 
 
 def column(extractor: Extractor, reference: Source) -> Column:

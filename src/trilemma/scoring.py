@@ -10,20 +10,24 @@ from torch import Tensor
 
 from trilemma.data.sources import open_source
 from trilemma.data.values import Source
-from trilemma.evaluation import STANDARD, class_shares, column, evaluate
+from trilemma.evaluation import STANDARD, column, column_id, evaluate, labelled_by
 from trilemma.families.family import DrawOptions
 from trilemma.features import cache
 from trilemma.features.extractor import Extractor, Features
-from trilemma.maths.copying import Copying, copying
+from trilemma.maths.copying import RARE, Copying, copying
 from trilemma.maths.randomness import rng
+from trilemma.maths.statistics import Z95
+from trilemma.recipe.recipe import Recipe
 from trilemma.runs import Found
 from trilemma.samplecache import remembered
 from trilemma.sampling import Drawer, Pixels, load_generator
-from trilemma.scores import Score, Scores
+from trilemma.scores import Column, Score, Scores
 from trilemma.speed import Speed, measure
 
 MOST, LEAST = 2_000, 200  # images drawn for a score, unless --n says another number
 SEARCHED = 20_000  # training images among which copies are looked for, at most
+SEARCHED_SLOWLY = 2_000  # by extractors that take 10 ms or more for an image on a CPU
+SLOW = ("dinov2", "inception", "lite0")
 
 Say = Callable[[str], None]
 Progress = Callable[[int, int], None]
@@ -37,7 +41,7 @@ class Reference:
     train: Source  # the images that were trained on
     extractor: Extractor
     real: Features  # of `n` held-out images
-    floor: Features  # of as many training images as are drawn: what a perfect generator gives
+    floor: Features | None  # of as many training images as are drawn: what a perfect one gives
     seen: Features  # of training images among which copies are looked for
     rows: np.ndarray  # which held-out images
     seen_rows: np.ndarray  # which training images
@@ -46,6 +50,11 @@ class Reference:
     def n(self) -> int:
         """Count the images of the reference."""
         return len(self.rows)
+
+    @property
+    def held_out(self) -> bool:
+        """Are its images others than those that were trained on?"""
+        return self.source.fingerprint != self.train.fingerprint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,23 +75,50 @@ def refer(
     found: Found, extractor: Extractor, *, n: int = 0, say: Say, progress: Progress
 ) -> Reference:
     """Open a run's held-out images and look at n of them; 0: as many as there are, up to 2,000."""
-    data = found.recipe.data
-    source = open_source(data, "test", progress=progress, say=say)
-    train = open_source(data, "train", progress=progress, say=say)
+    source, train = opened(found, say=say, progress=progress)
+    return look(source, train, extractor, n=n, progress=progress)
+
+
+def opened(found: Found, *, say: Say, progress: Progress) -> tuple[Source, Source]:
+    """Open the held-out and the training images of a run."""
+    test, train = (
+        open_source(found.recipe.data, split, progress=progress, say=say)
+        for split in ("test", "train")
+    )
+    return test, train
+
+
+def look(
+    source: Source, train: Source, extractor: Extractor, *, n: int = 0, progress: Progress
+) -> Reference:
+    """Let an extractor see n held-out images, as many others for the floor, and training images.
+
+    Where no image is held out there is no floor: an image would be held against itself.
+    """
     count = min(n or MOST, len(source))
     rows = some(len(source), count)
     floor_rows = some(len(train), wanted(count, n))
-    seen_rows = some(len(train), SEARCHED)
+    seen_rows = some(len(train), searched(extractor))
+
+    def seen(images: Source, chosen: np.ndarray) -> Features:
+        return cache.features(extractor, np.asarray(images.pixels[chosen]), progress=progress)
+
+    apart = source.fingerprint != train.fingerprint
     return Reference(
         source=source,
         train=train,
         extractor=extractor,
-        real=cache.features(extractor, np.asarray(source.pixels[rows])),
-        floor=cache.features(extractor, np.asarray(train.pixels[floor_rows])),
-        seen=cache.features(extractor, np.asarray(train.pixels[seen_rows])),
+        real=seen(source, rows),
+        floor=seen(train, floor_rows) if apart else None,
+        seen=seen(train, seen_rows),
         rows=rows,
         seen_rows=seen_rows,
     )
+
+
+def searched(extractor: Extractor) -> int:
+    """Say among how many training images copies are looked for: fewer where looking is slow."""
+    return SEARCHED_SLOWLY if extractor.name in SLOW else SEARCHED
 
 
 def some(of: int, n: int) -> np.ndarray:
@@ -111,40 +147,60 @@ def score_run(
     pixels = remembered(drawer, found.weights, seeds, progress=progress)
     features = cache.features(reference.extractor, pixels)
     speed = measure(drawer)
-    scores = quality(found.name, features, reference, metrics)
-    named = sampler_name(drawer)
-    placed = tuple(
-        replace(score, sampler=named, checkpoint=found.checkpoint)
-        for score in (*scores.scores, *speed_scores(found.name, speed))
+    copies = copying(
+        fake=tensor(features), train=tensor(reference.seen), held_out=tensor(reference.real)
     )
+    scores = quality(found.name, features, reference, metrics)
+    copied, near = copy_score(found.name, copies, reference)
+    rows = (*scores.scores, near, *speed_scores(found.name, speed))
+    named = sampler_name(drawer)
     return Scored(
         found=found,
         drawer=drawer,
         pixels=pixels,
         features=features,
         reference=reference,
-        scores=replace(scores, scores=placed),
-        speed=speed,
-        copies=copying(
-            fake=tensor(features), train=tensor(reference.seen), held_out=tensor(reference.real)
+        scores=Scores(
+            columns={**scores.columns, **copied},
+            scores=tuple(replace(s, sampler=named, checkpoint=found.checkpoint) for s in rows),
+            shares=scores.shares,
         ),
+        speed=speed,
+        copies=copies,
     )
 
 
 def quality(name: str, features: Features, reference: Reference, metrics: Sequence[str]) -> Scores:
     """Score features against the reference, with class shares where both know the classes."""
-    scores = evaluate(
+    return evaluate(
         features,
         reference.real,
         reference.floor,
         run=name,
         column=column(reference.extractor, reference.source),
+        labelled=labelled_by(reference.extractor, reference.source),
         metrics=metrics,
     )
-    known = reference.extractor.classes
-    if not known or known != reference.source.classes:
-        return scores
-    return replace(scores, shares=(class_shares(features, reference.source, run=name),))
+
+
+def copy_score(name: str, copies: Copying, reference: Reference) -> tuple[dict[str, Column], Score]:
+    """Write the share of samples that lie as near to a training image as 1 % of held-out ones do.
+
+    Its error is half the width of Wilson's interval, over 1.96, so that 0 copies have one, too; its
+    floor is chance. nan where no image is held out. Gives its column beside it.
+    """
+    n = len(copies.distances)
+    own = replace(column(reference.extractor, reference.source), n_real=reference.n, n_fake=n)
+    score = Score(
+        run=name,
+        metric="copies",
+        value=copies.share_closer if reference.held_out else math.nan,
+        error=(copies.high - copies.low) / (2 * Z95) if reference.held_out else math.nan,
+        n=n,
+        column=column_id(own),
+        floor=RARE if reference.held_out else math.nan,
+    )
+    return {score.column: own}, score
 
 
 def speed_scores(name: str, speed: Speed) -> list[Score]:
@@ -162,8 +218,14 @@ def speed_scores(name: str, speed: Speed) -> list[Score]:
 
 def sampler_name(drawer: Drawer) -> str:
     """Name how images were drawn, such as ddim-50; empty where there is nothing to choose."""
-    name = drawer.options.sampler or getattr(drawer.recipe.family, "sampler", "")
-    steps = drawer.options.steps or getattr(drawer.recipe.family, "steps", 0)
+    return sampler_of_recipe(drawer.recipe, drawer.options)
+
+
+def sampler_of_recipe(recipe: Recipe, options: DrawOptions | None = None) -> str:
+    """Name how a recipe's images are drawn under these options, without building its networks."""
+    options = options or DrawOptions()
+    name = options.sampler or getattr(recipe.family, "sampler", "")
+    steps = options.steps or getattr(recipe.family, "steps", 0)
     return f"{name}-{steps}" if name else ""
 
 

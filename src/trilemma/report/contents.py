@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -69,6 +70,8 @@ class Difference:
     difference: float  # first - second
     low: float  # 95 % interval
     high: float
+    over: Literal["images", "seeds", "pairs"] = "images"  # what chance the interval is of
+    trainings: tuple[int, int] = (1, 1)  # of the first and of the second
 
     @property
     def distinguishable(self) -> bool:
@@ -89,5 +92,5 @@ class Contents:
     machine: Mapping[str, object]
     created: str  # ISO date
     command: str = ""  # what makes this report again
-    extractor_accuracy: float = float("nan")  # held-out accuracy of the domain classifier
+    extractor_accuracy: float = float("nan")  # held-out accuracy of the classifier
     notes: tuple[str, ...] = field(default=())

@@ -99,6 +99,18 @@ METRIC_MEANINGS: Mapping[str, Entry] = {  # shown where the metric occurs
         ("Coverage", "Share of real images with a generated one close by."),
         ("Cobertura", "Fração das imagens reais com uma gerada por perto."),
     ),
+    "copies": Entry(
+        (
+            "Near copies, share",
+            "Share of samples that lie as near to a training image as only 1 % of real images that "
+            "were not trained on do; much more than 0.01 means that training images come back.",
+        ),
+        (
+            "Quase cópias, fração",
+            "Fração das amostras tão perto de uma imagem de treino quanto só 1 % das imagens reais "
+            "fora do treino; muito mais que 0,01 quer dizer que imagens de treino reaparecem.",
+        ),
+    ),
     "ms_per_image": Entry(
         ("One image, ms", "Thousandths of a second until a single picture is drawn."),
         ("Uma imagem, ms", "Milésimos de segundo até desenhar uma única imagem."),

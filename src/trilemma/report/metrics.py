@@ -25,6 +25,7 @@ class Metric:
     original: str = ""  # its name under Inception's features
     bounded: bool = False  # in [0, 1]: drawn on that axis
     unit: str = ""  # of large numbers that are written briefly: 523 MB
+    wilson: bool = False  # a share of n; its error is that of Wilson's interval
 
 
 METRICS: Mapping[str, Metric] = {  # in the order of tables; other names are shown as they are
@@ -44,6 +45,7 @@ METRICS: Mapping[str, Metric] = {  # in the order of tables; other names are sho
     "density": Metric(group="quality", better="higher", word="density"),
     "recall": Metric(group="coverage", better="higher", word="recall", bounded=True),
     "coverage": Metric(group="coverage", better="higher", word="coverage_metric", bounded=True),
+    "copies": Metric(group="other", better="lower", word="copies", wilson=True),
     "ms_per_image": Metric(group="speed", better="lower", word="ms_per_image"),
     "images_per_second": Metric(group="speed", better="higher", word="images_per_second"),
     "memory_bytes": Metric(group="speed", better="lower", word="memory_bytes", unit="B"),
@@ -82,11 +84,17 @@ def label(name: str, column: Column | None, words: Mapping[str, str]) -> str:
 def interval(score: Score) -> tuple[float, float]:
     """Give the 95 % interval of a score, (nan, nan) where its error is not known.
 
-    An error of exactly 0 (no image of many was a hit, say) counts as not known.
+    An error of exactly 0 (no image of many was a hit, say) counts as not known. Wilson's interval
+    of a share has its middle nearer to 1/2 than the share.
     """
     if not score.error > 0:
         return math.nan, math.nan
-    return score.value - Z95 * score.error, score.value + Z95 * score.error
+    half = Z95 * score.error
+    if not of(score.metric).wilson:
+        return score.value - half, score.value + half
+    weight = Z95**2 / score.n
+    middle = (score.value + weight / 2) / (1 + weight)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def written(score: Score, language: str) -> str:
@@ -95,6 +103,13 @@ def written(score: Score, language: str) -> str:
         text = numbers.short(score.value, language=language)
         return text + unit if text != numbers.NOTHING else text
     return numbers.with_error(score.value, score.error, language=language)
+
+
+def accuracy(share: float, words: Mapping[str, str], language: str) -> str:
+    """Say how often the classifier behind the scores is right; empty where nobody knows."""
+    if not math.isfinite(share):
+        return ""
+    return words["accuracy"].format(share=numbers.percent(share, language=language, places=1))
 
 
 def names(scores: Iterable[Score]) -> list[str]:

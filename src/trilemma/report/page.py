@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from trilemma import images
-from trilemma.report import course, gallery, lineup, numbers, svg, views, words
+from trilemma.report import course, gallery, lineup, metrics, numbers, svg, views, words
 from trilemma.report.contents import Contents, RunView
 from trilemma.report.glossary import MEANINGS, METRIC_MEANINGS
 from trilemma.report.views import Named, Reader, View
@@ -90,6 +90,8 @@ def score_notes(contents: Contents, reader: Reader) -> list[str]:
     """Say how the numbers are written, and what biased means where it occurs."""
     scores = contents.scores.scores
     notes = [reader.words["scores_note"]] if scores else []
+    known = metrics.accuracy(contents.extractor_accuracy, reader.words, reader.language)
+    notes += [known] if scores and known else []
     if any(score.biased for score in scores):
         notes.append(reader.words["biased_meaning"])
     return notes

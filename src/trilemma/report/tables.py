@@ -34,6 +34,9 @@ def terminal(contents: Contents, *, language: str = "en", width: int = 80) -> Gr
         for first in range(0, len(block.runs), at_once):
             chosen = range(first, min(first + at_once, len(block.runs)))
             parts.append(block_table(block, chosen, reader["real_images"], reader))
+    known = metrics.accuracy(contents.extractor_accuracy, reader, language)
+    if parts and known:
+        parts.append(Text(known, style="dim"))
     return Group(*(parts or [Text(reader["no_scores"])]))
 
 

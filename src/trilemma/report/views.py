@@ -1,6 +1,5 @@
 """The sections of the page as plain values: what the templates show, already written out."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -64,10 +63,8 @@ def head(contents: Contents, reader: Reader) -> View:
     words, n = reader.words, len(contents.runs)
     lede = words["lede_one"] if n == 1 else words["lede_many"].format(n=n)
     meta = words["meta"].format(reference=contents.reference, created=contents.created)
-    if math.isfinite(contents.extractor_accuracy):
-        share = numbers.percent(contents.extractor_accuracy, language=reader.language, places=1)
-        meta += " " + words["meta_accuracy"].format(share=share)
-    return {"lede": lede, "meta": meta}
+    known = metrics.accuracy(contents.extractor_accuracy, words, reader.language)
+    return {"lede": lede, "meta": f"{meta} {known}".strip()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +174,7 @@ def bar_row(score: Score, run: Named, axis: bars.Scale, reader: Reader) -> View:
     return {"run": run, "value": value, "drawing": drawing}
 
 
+OVER = {"images": "verdict_images", "seeds": "verdict_seeds", "pairs": "verdict_pairs"}
 BETTER = {"higher": "higher_better", "lower": "lower_better", "": ""}
 
 
@@ -202,9 +200,11 @@ def differences(contents: Contents, reader: Reader) -> list[View]:
             low=values["low"],
             high=values["high"],
         )
+        first, second = pair.trainings
+        scope = words[OVER[pair.over]].format(first=first, second=second)
         clear = pair.distinguishable
         verdict = words["distinguishable" if clear else "indistinguishable"]
-        lines.append({"sure": clear, "verdict": verdict, "text": text})
+        lines.append({"sure": clear, "verdict": verdict, "text": text, "scope": scope})
     return lines
 
 

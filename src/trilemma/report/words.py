@@ -29,10 +29,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "variedade ele alcança e com que rapidez desenha.",
     ),
     "meta": ("Measured against {reference}, {created}.", "Medido contra {reference}, {created}."),
-    "meta_accuracy": (
-        "The classifier behind “domain” names {share} of held-out real images correctly.",
-        "O classificador por trás de “domain” acerta {share} das imagens reais de teste.",
-    ),
     # the triangle
     "triangle_title": ("The impossible triangle", "O triângulo impossível"),
     "quality": ("Quality", "Qualidade"),
@@ -145,8 +141,32 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{label}: {first} minus {second} is {difference} (95 % interval {low} to {high}).",
         "{label}: {first} menos {second} é {difference} (intervalo de 95 %: {low} a {high}).",
     ),
+    "verdict_images": (
+        "This is about these two trainings, not these two methods: the interval is over images, "
+        "and other seeds may turn it round.",
+        "Isto vale para estes dois treinos, não para estes dois métodos: o intervalo é sobre "
+        "imagens, e outras sementes podem inverter o resultado.",
+    ),
+    "verdict_seeds": (
+        "This is about the two methods: the interval is over {first} and {second} trainings from "
+        "different seeds.",
+        "Isto vale para os dois métodos: o intervalo é sobre {first} e {second} treinos com "
+        "sementes diferentes.",
+    ),
+    "verdict_pairs": (
+        "This is about the two methods: the interval is over {first} pairs of trainings, each from "
+        "one seed.",
+        "Isto vale para os dois métodos: o intervalo é sobre {first} pares de treinos, cada um com "
+        "a mesma semente.",
+    ),
     "scores": ("Scores", "Medidas"),
     "scores_title": ("All numbers", "Todos os números"),
+    "accuracy": (
+        "The classifier whose features are compared names {share} of held-out real images "
+        "correctly.",
+        "O classificador cujas características são comparadas acerta {share} das imagens reais de "
+        "teste.",
+    ),
     "scores_note": (
         "Value ± standard error, rounded to the error.",
         "Valor ± erro padrão, arredondado conforme o erro.",
@@ -190,6 +210,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "density": ("Density", "Densidade"),
     "recall": ("Recall", "Revocação"),
     "coverage_metric": ("Coverage", "Cobertura"),
+    "copies": ("Near copies, share", "Quase cópias, fração"),
     "ms_per_image": ("One image, ms", "Uma imagem, ms"),
     "images_per_second": ("Images/s", "Imagens/s"),
     "memory_bytes": ("Peak memory", "Pico de memória"),
