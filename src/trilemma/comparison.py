@@ -79,7 +79,8 @@ def compare(
     if not runs:
         raise RunError("no run to compare; give at least one (trilemma runs lists them)")
     where = devices.pick(device)
-    places = [find_run(run) for run in dict.fromkeys(runs)]
+    found = [find_run(run) for run in runs]
+    places = {(one.place.resolve(), one.checkpoint): one for one in found}.values()
     references: dict[tuple[Any, ...], Reference] = {}
     scored = []
     for place in places:
@@ -121,12 +122,11 @@ def contents(scored: Sequence[Scored], *, group: bool, command: str) -> Contents
 
 
 def grouped(scored: Sequence[Scored]) -> list[list[Scored]]:
-    """Put runs together whose recipes differ in nothing but the seed."""
+    """Put runs together whose recipes differ in the seed and in nothing else."""
     groups: list[list[Scored]] = []
     for one in scored:
         for group in groups:
-            apart = {name for name, _, _ in differences(one.found.recipe, group[0].found.recipe)}
-            if apart <= {"seed"} and not one.found.bundle and not group[0].found.bundle:
+            if all(seed_apart(one.found, member.found) for member in group):
                 group.append(one)
                 break
         else:
@@ -134,14 +134,22 @@ def grouped(scored: Sequence[Scored]) -> list[list[Scored]]:
     return groups
 
 
+def seed_apart(one: Found, other: Found) -> bool:
+    """Are these two trainings of one recipe with unlike seeds? Bundles do not say it for sure."""
+    apart = {name for name, _, _ in differences(one.recipe, other.recipe)}
+    return apart == {"seed"} and not one.bundle and not other.bundle
+
+
 def group_names(groups: Sequence[Sequence[Scored]]) -> list[str]:
-    """Name runs after their presets where that tells them apart, else after their folders."""
-    named = [
-        one[0].found.recipe.preset + (f" ({len(one)} seeds)" if len(one) > 1 else "")
-        for one in groups
-    ]
-    apart = len(set(named)) == len(named) and all(one[0].found.recipe.preset for one in groups)
-    return named if apart else [one[0].found.name for one in groups]
+    """Name runs after their presets; where those are equal, their folders, checkpoints, paths."""
+    first = [members[0].found for members in groups]
+    seeds = [f" ({len(members)} seeds)" if len(members) > 1 else "" for members in groups]
+    presets = [found.recipe.preset for found in first]
+    checkpoints = [f"{found.name}@{found.checkpoint}" for found in first]
+    for names in (presets, [found.name for found in first], checkpoints):
+        if all(names) and len(set(names)) == len(names):
+            return [name + more for name, more in zip(names, seeds, strict=True)]
+    return [f"{found.place}@{found.checkpoint}" for found in first]
 
 
 def gathered(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> Scores:
