@@ -236,29 +236,6 @@ def test_doctor_survives_what_it_finds(capsys: Capture, monkeypatch: pytest.Monk
     assert "error: RuntimeError: the GPU fell out" in printed(capsys, "doctor")
 
 
-GPU = ("NVIDIA Toy",)
-VERDICTS = {  # (built, able, gpus, driver, capability, architectures) -> a word of the verdict
-    ("", False, (), "", "", ()): "there is no NVIDIA GPU",
-    ("13.0", False, (), "", "", ()): "there is no NVIDIA GPU",
-    ("", False, GPU, "12.4", "", ()): "a CPU-only build beside NVIDIA Toy",
-    ("13.0", False, GPU, "12.4", "", ()): "knows CUDA up to 12.4, the build needs 13.0",
-    ("12.8", False, GPU, "13.0", "", ()): "does not see NVIDIA Toy",
-    ("12.8", True, GPU, "12.10", "sm_90", ("sm_80", "sm_90a")): "fits: PyTorch uses",
-    ("13.0", True, GPU, "13.0", "sm_61", ("sm_75", "sm_90")): "the GPU is sm_61",
-    ("12.1", True, GPU, "13.0", "sm_120", ("sm_80", "sm_90")): "the GPU is sm_120",
-    ("12.1", True, GPU, "13.0", "sm_120", ("sm_80", "compute_90")): "fits: PyTorch uses",
-    ("12.8", True, GPU, "13.0", "sm_86", ("sm_80", "sm_90")): "fits: PyTorch uses",
-    ("12.9", False, GPU, "12.10", "", ()): "does not see",  # 12.10 is newer than 12.9
-    ("", True, (), "", "", ()): "fits: PyTorch uses",  # a Mac
-}
-
-
-@pytest.mark.parametrize("case", VERDICTS)
-def test_the_right_build_for_this_gpu(case: tuple[Any, ...]) -> None:
-    names = ("built", "able", "gpus", "driver", "capability", "architectures")
-    assert VERDICTS[case] in doctor.fit(**dict(zip(names, case, strict=True)))
-
-
 def test_extras_are_read_from_the_package() -> None:
     needed, extras = doctor.requirements(
         ["torch>=2.9", "tomli-w", 'pillow-heif>=0.22; extra == "heic"', "ruff; extra == 'dev'"]

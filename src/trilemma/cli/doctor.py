@@ -1,9 +1,9 @@
 """trilemma doctor: show the machine, and what was measured and chosen on it."""
 
 import json
+import platform
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ from typing import Any
 
 SECONDS = 2.0  # for timing the ways to compute
 SIDE = 384  # of the matrices that are multiplied
-WHERE = "https://pytorch.org/get-started/locally"  # which build for which machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,92 +70,31 @@ def look_at_machine() -> Mapping[str, Any]:
 
 
 def look_at_torch() -> Mapping[str, Any]:
-    """Say whether PyTorch fits the GPU."""
+    """Say whether PyTorch fits the GPU, and which command installs the build that does."""
     import torch
 
-    gpus, driver = nvidia()
+    from trilemma.cli import torchbuild
+
+    gpus = torchbuild.look()
+    build = torchbuild.right_build(gpus, system=sys.platform, machine=platform.machine())
     cuda, rocm = torch.version.cuda, torch.version.hip
     able = torch.cuda.is_available()
     own = able and cuda is not None  # ROCm names its architectures in another way
-    verdict = fit(
+    said = torchbuild.verdict(
+        gpus,
         built=cuda or "",
         able=able or torch.backends.mps.is_available(),
-        gpus=gpus,
-        driver=driver,
         capability="sm_{}{}".format(*torch.cuda.get_device_capability()) if own else "",
         architectures=torch.cuda.get_arch_list() if own else (),
+        build=build,
     )
-    build = f"CUDA {cuda}" if cuda else f"ROCm {rocm}" if rocm else "without CUDA"
-    return {"version": str(torch.__version__), "build": build, "GPUs": gpus, "verdict": verdict}
-
-
-def nvidia() -> tuple[list[str], str]:
-    """Ask nvidia-smi for the names of the GPUs and the newest CUDA that the driver knows."""
-    try:
-        done = subprocess.run(
-            ["nvidia-smi"], capture_output=True, text=True, timeout=8, check=False
-        )
-        named = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
-            capture_output=True, text=True, timeout=8, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return [], ""
-    version = re.search(r"CUDA Version:\s*([\d.]+)", done.stdout)
-    names = named.stdout.splitlines() if named.returncode == 0 else []
-    return [name.strip() for name in names if name.strip()], version[1] if version else ""
-
-
-def fit(
-    *,
-    built: str,
-    able: bool,
-    gpus: Sequence[str],
-    driver: str,
-    capability: str,
-    architectures: Sequence[str],
-) -> str:
-    """Say whether this build of PyTorch uses the GPU, and if not, why and what to do.
-
-    built: its CUDA version, such as 13.0; empty: without. able: it can compute on a GPU. driver:
-    the newest CUDA that it knows. capability: of the GPU, such as sm_61; empty: not NVIDIA's.
-    architectures: that the build holds code for.
-    """
-    if able:
-        held = {name.rstrip("af") for name in architectures}
-        binary = any(near(capability, name) for name in held)
-        if not architectures or binary:
-            return "fits: PyTorch uses the GPU"
-        return (
-            f"too new or too old a build: the GPU is {capability}, it has code for "
-            f"{', '.join(architectures)}; install another one: {WHERE}"
-        )
-    if not gpus:
-        return "fits: there is no NVIDIA GPU to use"
-    if not built:
-        return f"a CPU-only build beside {gpus[0]}; install a CUDA build: {WHERE}"
-    if driver and version(driver) < version(built):
-        return (
-            f"the driver of {gpus[0]} knows CUDA up to {driver}, the build needs {built}; update "
-            f"the driver, or install a build for CUDA {driver} or older: {WHERE}"
-        )
-    return (
-        f"PyTorch for CUDA {built} does not see {gpus[0]}; is it hidden (CUDA_VISIBLE_DEVICES), or "
-        "not passed into the container?"
-    )
-
-
-def near(capability: str, name: str) -> bool:
-    """Does code for one architecture run on a GPU: same generation, not newer; PTX: not newer."""
-    gpu, code = re.search(r"(\d+)$", capability), re.search(r"(\d+)$", name)
-    if gpu is None or code is None or int(code[1]) > int(gpu[1]):
-        return False
-    return name.startswith("compute") or int(code[1]) // 10 == int(gpu[1]) // 10
-
-
-def version(text: str) -> tuple[int, ...]:
-    """Read 12.4 as numbers."""
-    return tuple(int(part) for part in re.findall(r"\d+", text))
+    return {
+        "version": str(torch.__version__),
+        "build": f"CUDA {cuda}" if cuda else f"ROCm {rocm}" if rocm else "without CUDA",
+        "GPUs": [*gpus.names, *(["AMD"] if gpus.amd else [])],
+        "verdict": said,
+        "right build": torchbuild.install(build),
+    }
 
 
 def look_at_speed() -> Mapping[str, Any]:
