@@ -44,6 +44,7 @@ from trilemma.sides import (
     thinned,
 )
 
+FEWEST = 3  # images on each side: a kernel distance takes three
 BEYOND = 2_000_000  # first seed of a run that is scored against: no seed stands on both sides
 
 
@@ -131,6 +132,10 @@ def both_opened(
         scored = drawn(fake, shape, range(wanted(len(reference), n)), how)
     assert scored is not None, "a side is a listing or a run"
     for side in (scored, reference):
+        if len(side) < FEWEST:
+            raise DataError(
+                f"{side.name}: {len(side)} images; scores take {FEWEST} or more on each side"
+            )
         if len(side) < n:
             how.say(f"{side.name}: only {len(side):,} images, not the {n:,} that were asked for")
     if scored.fingerprint == reference.fingerprint:
@@ -180,6 +185,9 @@ def floor_source(
     except (DataError, OfflineError) as error:
         how.say(f"no floor: {error}")
     if train is None or train.fingerprint == reference.fingerprint:
+        return None
+    if len(train) < FEWEST:
+        how.say(f"no floor: {train.name}: {len(train)} images; it takes {FEWEST} or more")
         return None
     return train
 

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from trilemma import processes
+from trilemma.atomic import write_bytes
 from trilemma.data.values import Source
 from trilemma.features import domain, extractors
 from trilemma.features.domain_training import train_domain
 from trilemma.features.extractor import Extractor
 from trilemma.places import cache_folder
 from trilemma.recipe.recipe import DataRecipe, parse_size
-from trilemma.runfolder import RunFolder, write_bytes
+from trilemma.runfolder import RunFolder
 from trilemma.runs import Found
 
 OWN = "extractor.safetensors"  # of a run on labelled images for which none ships; a .json beside it
@@ -40,6 +43,13 @@ def load(name: str, data: DataRecipe, *, device: torch.device, say: Say) -> Extr
     )
 
 
+class Prepared(NamedTuple):
+    """The extractor of a run, and the file that `settle` copies into the run."""
+
+    extractor: Extractor
+    kept: Path | None  # None: there is nothing to copy
+
+
 def prepare(
     name: str,
     data: DataRecipe,
@@ -48,40 +58,58 @@ def prepare(
     *,
     device: torch.device,
     say: Say,
-) -> Extractor:
-    """Load the extractor of a run that begins; train one where its labelled images need their own.
+) -> Prepared:
+    """Load the extractor of a run: its own, where it has one; train one where it needs its own.
 
     That is: `domain` was asked for, or `auto` found nothing better than pixels and 20 images a
     class; none ships for the source; and it has two classes or more. What was trained once is kept
     by the fingerprint of the images, so that all runs on them share a column, and copied into the
-    run, which goes on with its own for ever.
+    run by `settle`, which goes on with its own for ever. Nothing is written into the run here.
     """
-    if not wants_own(name, data, source):
-        return load(name, data, device=device, say=say)
-    if not (folder.path / OWN).is_file():
-        kept = trained(source, device=device, say=say)
-        for ending in (".json", ".safetensors"):  # where the second is, both are whole
-            own = folder.file(OWN).with_suffix(ending)
-            write_bytes(own, kept.with_suffix(ending).read_bytes())
-    return load(str(folder.path / OWN), data, device=device, say=say)
+    own = folder.path / OWN
+    if name in ("auto", "domain") and own.is_file():
+        return Prepared(load(str(own), data, device=device, say=say), None)
+    if not wants_own(name, data, source, say):
+        return Prepared(load(name, data, device=device, say=say), None)
+    kept = trained(source, device=device, say=say)
+    return Prepared(load(str(kept), data, device=device, say=say), kept)
 
 
-def wants_own(name: str, data: DataRecipe, source: Source) -> bool:
-    """Is a classifier to be trained on these images?"""
+def settle(kept: Path, folder: RunFolder) -> None:
+    """Copy an extractor's two files into a run: where the second is, both are whole."""
+    for ending in (".json", ".safetensors"):
+        own = (folder.path / OWN).with_suffix(ending)
+        write_bytes(own, kept.with_suffix(ending).read_bytes())
+
+
+def wants_own(name: str, data: DataRecipe, source: Source, say: Say) -> bool:
+    """Is a classifier to be trained on these images? A line where `auto` has too few for one."""
     if name_of(data) in domain.EMBEDDED or len(source.classes) < 2:
         return False
     if name != "auto":
         return name == "domain"
     shape = (*parse_size(data.size), data.channels)
     labelled = int((source.labels >= 0).sum())
-    general = extractors.choose(name_of(data), shape)
-    return general == "pixels" and labelled >= ENOUGH * len(source.classes)
+    if extractors.choose(name_of(data), shape) != "pixels":
+        return False
+    needed = ENOUGH * len(source.classes)
+    if labelled < needed:
+        say(
+            f"{source.name}: {labelled:,} labelled images of {len(source.classes)} classes are too "
+            f"few for a classifier ({needed:,}); scores compare pixels"
+        )
+    return labelled >= needed
 
 
 def trained(source: Source, *, device: torch.device, say: Say) -> Path:
-    """Train a classifier on labelled images, or find the one that was; give its weights' file."""
+    """Train a classifier on labelled images, or find the one that was; give its weights' file.
+
+    The first process trains, the others wait.
+    """
     kept = cache_folder(say=say) / "extractors" / f"{source.fingerprint[:16]}.safetensors"
-    if not (kept.is_file() and kept.with_suffix(".json").is_file()):
+    kept = Path(processes.share(str(kept)))
+    there = kept.is_file() and kept.with_suffix(".json").is_file()
+    if processes.rank() == 0 and not there:
         say(f"{source.name}: training a classifier on these images, once; scores use its features")
         train_domain(
             np.asarray(source.pixels[:]),
@@ -92,6 +120,7 @@ def trained(source: Source, *, device: torch.device, say: Say) -> Path:
             licence=source.licence,
             device=device,
         )
+    processes.barrier()
     return kept
 
 

@@ -10,7 +10,10 @@ Event = Mapping[str, Any]
 
 
 def writer(folder: RunFolder) -> Callable[[Event], None]:
-    """Give a function that writes losses and scalars by images seen; MissingExtraError."""
+    """Give a function that writes losses and scalars by images seen; MissingExtraError.
+
+    Nothing is written before the first event.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
@@ -18,9 +21,12 @@ def writer(folder: RunFolder) -> Callable[[Event], None]:
             "TensorBoard is not installed; pip install 'trilemma[tensorboard]', or leave out "
             "--watch.tensorboard"
         ) from error
-    events = SummaryWriter(str(folder.file("tensorboard/events").parent))
+    begun: list[Any] = []
 
     def write(event: Event) -> None:
+        if not begun:
+            begun.append(SummaryWriter(str(folder.file("tensorboard/events").parent)))
+        events = begun[0]
         for kind in ("losses", "scalars"):
             for name, value in event.get(kind, {}).items():
                 events.add_scalar(f"{event['event']}/{name}", value, event["images_seen"])

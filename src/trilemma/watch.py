@@ -1,8 +1,5 @@
 """Training with scores: the caller of `training.train`, which itself knows none."""
 
-import csv
-import io
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +11,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from trilemma import devices, extracting, live, processes, tensorboard, training
-from trilemma.checkpoint import State, checkpoints, read_state, write_state
+from trilemma.beginning import begin_from, claim, fits, notes
+from trilemma.checkpoint import State, checkpoints
 from trilemma.data.batches import Batches
 from trilemma.data.sources import open_source
 from trilemma.data.values import Source
 from trilemma.errors import RunError
+from trilemma.extracting import Prepared
 from trilemma.families import build
 from trilemma.families.family import DrawOptions, Family
 from trilemma.features import cache
@@ -27,17 +26,17 @@ from trilemma.images import grid, write_gif, write_png
 from trilemma.maths import frechet, kernel
 from trilemma.maths.randomness import rng
 from trilemma.places import runs_folder
-from trilemma.recipe import files
 from trilemma.recipe.checking import check
-from trilemma.recipe.naming import digest, run_name
+from trilemma.recipe.naming import run_name
 from trilemma.recipe.recipe import DiffusionRecipe, Recipe
-from trilemma.runfolder import RunFolder, write_json, write_text
-from trilemma.runs import find_run
+from trilemma.runfolder import RunFolder
+from trilemma.runs import find_run, parted
 from trilemma.sampling import Drawer, drawn
 from trilemma.sitting import Watch
 
 WATCH_SEED = 1_000_000  # first seed of watched samples; reported ones start at 0
 REFERENCE = 5_000  # training images that watched samples are compared with, at most
+FEWEST = 3  # training images that a distance takes
 WATCH_STEPS = 20  # of the sampler, at most, unless the recipe says more
 GIF_SECONDS = 0.15  # a frame
 
@@ -77,29 +76,40 @@ def train(
 ) -> Trained:
     """Train a recipe in its run folder, or go on where it stopped.
 
-    RecipeError, DataError: before anything is written. RunError: the folder holds another recipe.
+    progress: images decoded, of all. RecipeError, DataError, MissingExtraError: before anything is
+    written into the run. RunError: the folder holds another recipe, or `out` is a file.
     """
     check(recipe)
+    no_file(out)
     device = devices.pick(recipe.speed.device)
     processes.start(device)
     devices.use_threads(recipe.speed.threads)
-    source = open_source(recipe.data, "train", progress=progress, say=say)
+    said = [live.device_line(recipe.speed.device)]  # goes into train.log once there is a run
+
+    def tell(line: str) -> None:
+        if processes.rank() == 0:
+            said.append(line)
+            say(line)
+
+    source = open_source(recipe.data, "train", progress=progress, say=tell)
     folder = RunFolder(out or runs_folder() / run_name(recipe, source.fingerprint))
     fits(folder, recipe, source)
     if folder.finished():
-        write_progress(folder)
+        if processes.rank() == 0:
+            write_progress(folder)
         return Trained(folder=folder, state=None)
     for note in notes(source):
-        say(note)
+        tell(note)
     family = build(recipe)
-    watch = watching(recipe, family, source, folder, device=device, show=show, say=say)
-    claim(folder, recipe, source)
+    scorer = scoring(recipe, source, folder, device=device, say=tell)
+    watch = watching(recipe, family, source, folder, scorer=scorer, device=device, show=show)
+    if processes.rank() == 0:
+        facts, kept = watched(recipe, source, scorer), scorer.kept if scorer else None
+        claim(folder, recipe, source, watched=facts, extractor=kept)
+        for line in said:
+            folder.say(line)
     batches = Batches(
-        source,
-        recipe.train.batch_size,
-        seed=recipe.seed,
-        flip=recipe.data.flip,
-        device=device,
+        source, recipe.train.batch_size, seed=recipe.seed, flip=recipe.data.flip, device=device
     )
     state = training.train(
         recipe,
@@ -122,13 +132,15 @@ def continued(
     out: Path | None = None,
     show: Show = lambda event: None,
     say: Callable[[str], None] = lambda line: None,
+    progress: Progress = lambda done, total: None,
 ) -> Trained:
-    """Train a finished run on, as a new run that begins at its last checkpoint.
+    """Train a finished run on, as a new run that begins at its last checkpoint, or at RUN@IMAGES.
 
     recipe: the run's own, whose epochs, images or minutes count what is added. RunError: there is
-    no such run, it is not finished, or it is a bundle.
+    no such run or checkpoint, it is not finished, it is a bundle, or RUN@best: it has no optimizer.
     """
-    parent = find_run(run)
+    no_file(out)
+    parent, which = find_run(run), parted(run)[1]
     if parent.bundle:
         raise RunError(
             f"{run} is a bundle: it has no optimizer to go on with; its recipe can be trained "
@@ -136,61 +148,58 @@ def continued(
         )
     if not RunFolder(parent.place).finished():
         raise RunError(f"{run} is not finished; run its own command again to go on")
-    last = checkpoints(RunFolder(parent.place))[-1]
-    name = f"{parent.name}+{last.name}"
-    folder = RunFolder(out or parent.place.with_name(name))
-    if not folder.exists():  # it may hold what a kill or a refusal left of an earlier try
-        begun = folder.file(f"checkpoints/{last.name}")
-        shutil.copytree(last, begun, dirs_exist_ok=True)
-        reopen(begun)
-        write_text(folder.file("parent.txt"), f"{parent.name} at {last.name} images\n")
-    return train(recipe, out=folder.path, show=show, say=say)
-
-
-def reopen(place: Path) -> None:
-    """Let the last state of a finished run begin a new one: without horizon and scores."""
-    known = read_state(place)
-    choices, rate = known.choices, known.rate
-    write_state(place, State(images_seen=known.images_seen, choices=choices, rate=rate))
-
-
-def fits(folder: RunFolder, recipe: Recipe, source: Source) -> None:
-    """Refuse a folder in which another training lies: RunError."""
-    if not folder.exists():
-        return
-    there = files.read(folder.path / "recipe.toml")
-    if digest(there, source.fingerprint) != digest(recipe, source.fingerprint):
+    kept = {place.name: place for place in checkpoints(RunFolder(parent.place))}
+    start = list(kept.values())[-1] if kept and which in ("", "last") else kept.get(which)
+    if start is None:
         raise RunError(
-            f"{folder.path} holds another training ({there.preset or 'a recipe'}); "
-            "give another --out DIR, or the settings it was begun with"
+            f"{run}: no optimizer is kept there to go on with; allowed: {parent.name}@IMAGES with "
+            f"IMAGES one of {', '.join(kept) or 'none'}"
         )
+    folder = RunFolder(out or parent.place.with_name(f"{parent.name}+{start.name}"))
+    processes.start(devices.pick(recipe.speed.device))
+    if processes.rank() == 0 and not folder.exists():
+        begin_from(start, parent, folder)
+    processes.barrier()
+    return train(recipe, out=folder.path, show=show, say=say, progress=progress)
 
 
-def notes(source: Source) -> list[str]:
-    """Say what somebody who trains on these images must know."""
-    said = list(source.notes)
-    if source.skipped:
-        first = f"{source.skipped[0].name}: {source.skipped[0].reason}"
-        said.append(
-            f"{source.name}: {len(source.skipped):,} files cannot be used and are left out; the "
-            f"run's skipped.csv lists them (first: {first})"
+def no_file(out: Path | None) -> None:
+    """Refuse a file where a run's folder is to be: RunError."""
+    if out is not None and out.exists() and not out.is_dir():
+        raise RunError(f"{out} is a file; a run is a folder: give another --out DIR")
+
+
+def watched(recipe: Recipe, source: Source, scorer: Prepared | None) -> dict[str, Any]:
+    """Say what the scores of a training are made with; extractor is empty where there are none."""
+    extractor = scorer.extractor if scorer else None
+    options = watched_options(recipe)
+    return {
+        "extractor": extractor.name if extractor else "",
+        "id": extractor.id if extractor else "",
+        "weights_sha256": extractor.weights_sha256 if extractor else "",
+        "sampler": options.sampler,
+        "steps": options.steps,
+        "n": recipe.watch.n if extractor else 0,
+        "reference": min(len(source), REFERENCE) if extractor else 0,
+    }
+
+
+def scoring(
+    recipe: Recipe,
+    source: Source,
+    folder: RunFolder,
+    *,
+    device: torch.device,
+    say: Callable[[str], None],
+) -> Prepared | None:
+    """Prepare the extractor that watches; None, with a line, where a distance takes more images."""
+    if len(source) < FEWEST:
+        say(
+            f"{source.name}: {len(source)} training images; scores take {FEWEST}, so there are none"
         )
-    return said
-
-
-def claim(folder: RunFolder, recipe: Recipe, source: Source) -> None:
-    """Write what a run has from the start; its recipe last, for that makes the folder a run."""
-    if folder.exists() or processes.rank():
-        return
-    for note in notes(source):
-        folder.say(note)
-    if source.skipped:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([("file", "reason"), *source.skipped])
-        write_text(folder.file("skipped.csv"), text.getvalue())
-    licence = {"what": f"training images {source.name}", "licence": source.licence or "not stated"}
-    write_json(folder.file("licence.json"), {"notes": [licence]})
-    files.write(folder.file("recipe.toml"), recipe)
+        return None
+    name = recipe.watch.extractor
+    return extracting.prepare(name, recipe.data, source, folder, device=device, say=say)
 
 
 def watching(
@@ -199,24 +208,25 @@ def watching(
     source: Source,
     folder: RunFolder,
     *,
+    scorer: Prepared | None,
     device: torch.device,
     show: Show,
-    say: Callable[[str], None],
 ) -> Watch:
     """Make the callables that score and picture the averaged networks."""
     options = watched_options(recipe)
-    extractor = extracting.prepare(
-        recipe.watch.extractor, recipe.data, source, folder, device=device, say=say
-    )
-    real = reference_features(extractor, source, recipe.seed)
-    distances = {name: prepare(real) for name, prepare in METRICS.items()}
+    distances = {}
+    if scorer is not None:
+        real = reference_features(scorer.extractor, source, recipe.seed)
+        distances = {name: prepare(real) for name, prepare in METRICS.items()}
     seeds = range(WATCH_SEED, WATCH_SEED + recipe.watch.n)
 
     def drawer(nets: nn.ModuleDict) -> Drawer:
         return Drawer(recipe=recipe, family=family, nets=nets, device=device, options=options)
 
     def score(nets: nn.ModuleDict) -> dict[str, float]:
-        fake = torch.from_numpy(extractor(drawn(drawer(nets), seeds)).features)
+        if scorer is None:
+            return {}
+        fake = torch.from_numpy(scorer.extractor(drawn(drawer(nets), seeds)).features)
         return {name: distance(fake) for name, distance in distances.items()}
 
     def picture(nets: nn.ModuleDict, images_seen: int) -> None:

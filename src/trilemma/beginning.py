@@ -1,0 +1,96 @@
+"""What a run has before its first step: its licence, its skipped files, its parent, its recipe."""
+
+import csv
+import io
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trilemma import extracting
+from trilemma.checkpoint import State, read_state, write_state
+from trilemma.data.values import Source
+from trilemma.errors import RunError
+from trilemma.recipe import files
+from trilemma.recipe.naming import digest
+from trilemma.recipe.recipe import Recipe
+from trilemma.runfolder import RunFolder, no_space, write_json, write_text
+from trilemma.runs import Found
+
+LICENCES = 1  # schema of licence.json
+
+
+def fits(folder: RunFolder, recipe: Recipe, source: Source) -> None:
+    """Refuse a folder in which another training lies: RunError."""
+    if not folder.exists():
+        return
+    there = files.read(folder.path / "recipe.toml")
+    if digest(there, source.fingerprint) != digest(recipe, source.fingerprint):
+        raise RunError(
+            f"{folder.path} holds another training ({there.preset or 'a recipe'}); "
+            "give another --out DIR, or the settings it was begun with"
+        )
+
+
+def notes(source: Source) -> list[str]:
+    """Say what somebody who trains on these images must know."""
+    said = list(source.notes)
+    if source.skipped:
+        first = f"{source.skipped[0].name}: {source.skipped[0].reason}"
+        said.append(
+            f"{source.name}: {len(source.skipped):,} files cannot be used and are left out, "
+            f"{len(source):,} images remain; the run's skipped.csv lists them (first: {first})"
+        )
+    return said
+
+
+def claim(
+    folder: RunFolder,
+    recipe: Recipe,
+    source: Source,
+    *,
+    watched: Mapping[str, Any],
+    extractor: Path | None,
+) -> None:
+    """Write what a run has from the start; its recipe last, for that makes the folder a run.
+
+    watched: what its scores are made with. extractor: a file to copy into the run.
+    """
+    if extractor is not None:
+        extracting.settle(extractor, folder)
+    if not (folder.path / "watched.json").is_file():
+        write_json(folder.file("watched.json"), watched)
+    if folder.exists():
+        return
+    if source.skipped:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([("file", "reason"), *source.skipped])
+        write_text(folder.file("skipped.csv"), text.getvalue())
+    licence = {"what": f"training images {source.name}", "licence": source.licence or "not stated"}
+    write_json(folder.file("licence.json"), {"schema": LICENCES, "notes": [licence]})
+    files.write(folder.file("recipe.toml"), recipe)
+
+
+def begin_from(start: Path, parent: Found, folder: RunFolder) -> None:
+    """Let a checkpoint of a finished run begin a new one: without horizon and scores.
+
+    It is moved into place whole and last, over what a kill or a refusal left of an earlier try.
+    """
+    place = folder.file(f"checkpoints/{start.name}")
+    beside = place.with_name(f".{place.name}.{os.getpid()}")
+    with no_space():
+        try:
+            beside.mkdir(exist_ok=True)
+            for file in start.iterdir():
+                shutil.copyfile(file, beside / file.name)
+            known = read_state(beside)
+            state = State(images_seen=known.images_seen, choices=known.choices, rate=known.rate)
+            write_state(beside, state)
+            if (parent.place / extracting.OWN).is_file():
+                extracting.settle(parent.place / extracting.OWN, folder)
+            write_text(folder.file("parent.txt"), f"{parent.name} at {start.name} images\n")
+            shutil.rmtree(place, ignore_errors=True)
+            beside.replace(place)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
