@@ -1,6 +1,8 @@
 """What is measured once at the start of a training: how a step is computed, how long it takes."""
 
 import copy
+import statistics
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,7 @@ from trilemma.recipe.recipe import TrainRecipe
 from trilemma.step import Compute, Task, shape, update
 
 SECONDS = 4.0  # for timing the choices
+THREAD_ROUNDS = 3  # of timing all threads against one
 SPARE = 0.97  # share of the time left that is planned for
 SCORES, FEWEST_SCORES = 20, 4  # over a training; fewer where they would eat up its minutes
 SHARE = 0.15  # of a training's minutes that scores may take
@@ -30,10 +33,11 @@ def measured(task: Task) -> tuple[Compute, float]:
     """
     reset = remembered(task)
     parts = fitting_parts(task, reset)
+    threads = fastest_threads(task, parts, reset)
     choices = devices.candidates(task.device, task.recipe.speed.precision)
 
     def before(choice: Choice) -> None:
-        lay_out(task, Compute(choice=choice, parts=parts), reset)
+        lay_out(task, Compute(choice=choice, parts=parts, threads=threads), reset)
 
     found = devices.measure(
         lambda choice: lambda: trial(task),
@@ -42,10 +46,8 @@ def measured(task: Task) -> tuple[Compute, float]:
         seconds=SECONDS if len(choices) > 1 else SECONDS / 4,
     )
     seconds = next(t.seconds for t in found.timings if t.choice == found.choice)
-    choice, parts, seconds = processes.share((found.choice, parts, seconds))
-    task.compute = Compute(choice=choice, parts=parts)
-    shape(task)
-    reset()
+    choice, parts, threads, seconds = processes.share((found.choice, parts, threads, seconds))
+    lay_out(task, Compute(choice=choice, parts=parts, threads=threads), reset)
     return task.compute, seconds / images_a_round(task)
 
 
@@ -77,6 +79,24 @@ def trial(task: Task) -> float:
     loss = sum(float(value) for value in round_.losses.values())
     devices.synchronize(task.device)
     return loss
+
+
+def fastest_threads(task: Task, parts: int, reset: Reset) -> int:
+    """Say how many CPU threads a step should take: all of them or, where that is faster, one.
+
+    On a machine that others use, a thread waits for the one whose core is taken, many times a
+    step: two threads were seen to be twenty times slower than one.
+    """
+    if task.device.type != "cpu" or task.threads == 1 or task.recipe.speed.threads:
+        return task.threads
+    taken: dict[int, list[float]] = {1: [], task.threads: []}
+    for _ in range(THREAD_ROUNDS):
+        for threads, times in taken.items():
+            lay_out(task, Compute(parts=parts, threads=threads), reset)
+            start = time.perf_counter()
+            trial(task)
+            times.append(time.perf_counter() - start)
+    return min(taken, key=lambda threads: statistics.median(taken[threads]))
 
 
 def images_a_round(task: Task) -> int:
@@ -153,7 +173,6 @@ def fingerprint(device: torch.device) -> dict[str, Any]:
         "gpu": gpu,
         "cpu": machine.cpu_name(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
         "torch": str(torch.__version__),
         "processes": processes.count(),
     }
@@ -165,10 +184,11 @@ def to_plain(compute: Compute) -> dict[str, Any]:
         "precision": compute.choice.precision,
         "channels_last": compute.choice.channels_last,
         "parts": compute.parts,
+        "threads": compute.threads,
     }
 
 
 def from_plain(known: dict[str, Any]) -> Compute:
     """Read a compute choice back."""
     choice = Choice(precision=known["precision"], channels_last=known["channels_last"])
-    return Compute(choice=choice, parts=known["parts"])
+    return Compute(choice=choice, parts=known["parts"], threads=known["threads"])

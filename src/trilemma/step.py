@@ -24,6 +24,7 @@ class Compute:
 
     choice: Choice = REFERENCE  # precision and memory format
     parts: int = 1  # a batch is computed in so many parts
+    threads: int = 0  # of the CPU; 0: as they are
 
 
 @dataclass(kw_only=True)
@@ -35,6 +36,7 @@ class Task:
     batches: Batches
     device: torch.device
     compute: Compute = field(default_factory=Compute)
+    threads: int = field(default_factory=torch.get_num_threads)  # that may be used
     optimizers: dict[str, Optimizer] = field(default_factory=dict)
     trainable: dict[str, list[nn.Parameter]] = field(default_factory=dict)
     bad: dict[str, Tensor] = field(default_factory=dict)  # phase -> was a loss not finite?
@@ -72,7 +74,9 @@ def prepare(task: Task) -> None:
 
 
 def shape(task: Task) -> None:
-    """Lay the weights out as the compute choice says."""
+    """Lay the weights out, and take as many threads, as the compute choice says."""
+    if task.compute.threads:
+        torch.set_num_threads(task.compute.threads)
     task.family.nets.to(memory_format=task.compute.choice.memory_format)
 
 
@@ -156,7 +160,8 @@ def only(task: Task, trained: str) -> None:
 
 
 def release(task: Task) -> None:
-    """Let gradients reach all that is trained again, as they did before `prepare`."""
+    """Let gradients reach all that is trained again, and all threads work, as before."""
+    torch.set_num_threads(task.threads)
     for parameters in task.trainable.values():
         for parameter in parameters:
             parameter.requires_grad_(True)
