@@ -16,6 +16,7 @@ from torch.nn.functional import gelu
 from trilemma import weights
 from trilemma.errors import DataError, MissingExtraError, OfflineError, RunError
 from trilemma.features import dinov2, extractors, inputs
+from trilemma.features.extractor import Features
 from trilemma.nets.dinov2 import DINOv2
 
 COLOURS = np.random.default_rng(3).integers(0, 256, (3, 9, 14, 3), dtype=np.uint8)
@@ -70,6 +71,34 @@ def test_read_only_pixels_are_welcome(name: str, tmp_path: Path) -> None:
     mapped = np.load(tmp_path / "pixels.npy", mmap_mode="r")
     extractor = extractors.load(name, source="digits")
     np.testing.assert_array_equal(extractor(mapped).features, extractor(COLOURS).features)
+
+
+def test_the_short_float32_of_gpus_is_off_while_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And as the user had it, afterwards; also where extracting fails."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    monkeypatch.setattr(cudnn, "allow_tf32", True)
+    monkeypatch.setattr(matmul, "allow_tf32", True)
+    seen: list[tuple[bool, bool]] = []
+
+    def extract(pixels: np.ndarray) -> Features:
+        seen.append((cudnn.allow_tf32, matmul.allow_tf32))
+        if len(seen) == 3:
+            raise ValueError("the third batch")
+        return Features(np.zeros((len(pixels), 1), np.float32), np.zeros((len(pixels), 0)))
+
+    extractor = replace(extractors.load("pixels"), extract=extract, batch=1)
+    with pytest.raises(ValueError, match="third"):
+        extractor(COLOURS)
+    assert seen == [(False, False)] * 3
+    assert (cudnn.allow_tf32, matmul.allow_tf32) == (True, True)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", ["domain", "lite0"])
+def test_a_gpu_sees_what_the_cpu_sees(name: str) -> None:
+    here, there = (extractors.load(name, source="digits", device=d) for d in ("cpu", "cuda"))
+    wanted = here(COLOURS).features
+    assert np.abs(there(COLOURS).features - wanted).max() < 1e-4 * np.abs(wanted).max()
 
 
 def test_pixels_are_the_image() -> None:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trilemma.devices import exactly
+
 Pixels = NDArray[np.uint8]  # [N, H, W, C]; a memory map serves as well
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]  # (images done, images in all)
@@ -35,14 +37,19 @@ class Extractor:
     extract: Callable[[Pixels], Features]  # of one batch
 
     def __call__(self, pixels: Pixels, *, progress: Progress | None = None) -> Features:
-        """Extract from pixels uint8 [N, H, W, C], C 1 or 3, N >= 1, in batches, in order."""
+        """Extract from pixels uint8 [N, H, W, C], C 1 or 3, N >= 1, in batches, in order.
+
+        In float32 as it is, not in the short one (TF32) of some GPUs: a column of scores has one
+        ruler, whatever computed it.
+        """
         assert pixels.dtype == np.uint8, f"pixels are {pixels.dtype}, not uint8"
         assert pixels.ndim == 4, f"pixels have shape {pixels.shape}, not [N, H, W, C]"
         parts = []
         for start in range(0, len(pixels), self.batch):
             # Memory maps and arrays made from bytes are read-only, which torch warns about.
             part = np.require(pixels[start : start + self.batch], requirements=["C", "W", "A"])
-            parts.append(self.extract(part))
+            with exactly("reference"):
+                parts.append(self.extract(part))
             if progress is not None:
                 progress(start + len(part), len(pixels))
         return Features(
