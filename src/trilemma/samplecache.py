@@ -27,7 +27,7 @@ def remembered(
     if entry is not None and entry.is_file():
         try:
             kept: Pixels = np.load(entry, allow_pickle=False)
-        except (OSError, ValueError):
+        except (OSError, ValueError, EOFError):
             entry.unlink(missing_ok=True)
         else:
             if len(kept) == len(seeds):

@@ -18,6 +18,7 @@ from trilemma.runs import Found, find_run
 
 Pixels = np.ndarray  # uint8 [N, H, W, C]
 BATCH = 64  # images drawn at once
+SEEDS = 2**32  # the CPU's generator keeps 32 bits of a seed: others would repeat these pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +71,12 @@ def draw(drawer: Drawer, seeds: Sequence[int], *, batch: int = BATCH) -> Iterato
     """Draw image i from seeds[i], in batches: uint8 [n, H, W, C].
 
     The noise of an image comes from its own seed, on the CPU, so that pictures are the same on
-    every device, to rounding, and to within one level whatever the batch.
+    every device, to rounding, and to within one level whatever the batch. RunError: a seed below 0
+    or above 4,294,967,295.
     """
+    for seed in seeds:
+        if not 0 <= seed < SEEDS:
+            raise RunError(f"the seed of an image is {seed}; allowed: 0 to {SEEDS - 1:,}")
     for start in range(0, len(seeds), batch):
         rngs = [torch.Generator().manual_seed(seed) for seed in seeds[start : start + batch]]
         with torch.inference_mode():
