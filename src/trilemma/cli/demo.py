@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 PRESETS = ("digits-gan", "digits-diffusion")
@@ -21,26 +20,28 @@ class Arguments:
 def run(arguments: Arguments) -> None:
     """Train both, compare them, say what to try next."""
     from trilemma.cli import compare
-    from trilemma.live import device_line, duration, say, shown
+    from trilemma.cli.train import displayed
+    from trilemma.live import duration, say
     from trilemma.recipe.presets import find
     from trilemma.watch import train
 
     begun = time.monotonic()
-    say(device_line("auto"))
     places = []
     for name in PRESETS:
         recipe = find(name).recipe
         if arguments.minutes:
             recipe = replace(recipe, train=replace(recipe.train, minutes=arguments.minutes))
-        with shown(name) as show:
-            places.append(str(train(recipe, show=show, say=say).folder.path))
-    page = Path(arguments.out) / "report.html"
+        with displayed(name) as (show, progress):
+            trained = train(recipe, show=show, say=say, progress=progress)
+        places.append(str(trained.folder.path))
+        if trained.state is None:
+            say(f"{places[-1]}: finished already, taken as it is")
     compare.run(
         compare.Arguments(
             runs=tuple(places), out=arguments.out, lang=arguments.lang, open=arguments.open
         )
     )
-    print(f"done in {duration(time.monotonic() - begun)}; open {page} in a browser")
+    print(f"done in {duration(time.monotonic() - begun)}; open the report in a browser")
     print("next:")
     print("  trilemma sample digits-gan digits-diffusion   the models that ship, side by side")
     print("  trilemma train mnist-gan-fast                 five minutes on all of MNIST")

@@ -42,9 +42,10 @@ def run(arguments: Arguments) -> None:
     from trilemma.assessing import assessed, facts, keep
     from trilemma.evaluation import STANDARD
     from trilemma.families.family import DrawOptions
-    from trilemma.live import counted, say
+    from trilemma.live import counted, device_line, say
     from trilemma.sides import How
 
+    say(device_line(arguments.device))
     with counted("images") as progress:
         how = How(
             extractor=arguments.extractor,

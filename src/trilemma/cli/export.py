@@ -23,8 +23,9 @@ def run(arguments: Arguments) -> None:
     """Export, and say where the bundle lies and what to do with it."""
     from trilemma import devices
     from trilemma.export import export
-    from trilemma.live import say
+    from trilemma.live import device_line, say
 
+    say(device_line(arguments.device))
     out = Path(arguments.out) if arguments.out else None
     place = export(arguments.run, out, device=devices.pick(arguments.device), say=say)
     print(place)

@@ -33,9 +33,10 @@ def run(arguments: Arguments) -> None:
     from trilemma.assessing import see
     from trilemma.families.family import DrawOptions
     from trilemma.features import files
-    from trilemma.live import counted, say
+    from trilemma.live import counted, device_line, say
     from trilemma.sides import How
 
+    say(device_line(arguments.device))
     with counted("images") as progress:
         how = How(
             extractor=arguments.extractor,

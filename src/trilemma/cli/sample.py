@@ -27,8 +27,9 @@ class Arguments:
 def run(arguments: Arguments) -> None:
     """Draw, write, and say where."""
     from trilemma import drawing
-    from trilemma.live import counted, say
+    from trilemma.live import counted, device_line, say
 
+    say(device_line(arguments.device))
     with counted("images") as progress:
         done = drawing.sample(
             arguments.runs,

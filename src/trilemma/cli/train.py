@@ -1,11 +1,13 @@
 """trilemma train: train a recipe, or go on with it."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from trilemma.cli.arguments import TrainCommand
 from trilemma.forecasting import forecast
-from trilemma.live import device_line, say, shown
+from trilemma.live import Event, counted, device_line, say, shown
 from trilemma.recipe.checking import check
 from trilemma.recipe.files import to_text
 from trilemma.watch import Trained, continued, train
@@ -26,12 +28,43 @@ def run(command: TrainCommand) -> None:
         out = command.out
         if out is not None and len(command.seeds) > 1:
             out = out / f"seed-{seed}"
-        with shown(f"{recipe.preset} · seed {seed}") as show:
+        with displayed(f"{recipe.preset} · seed {seed}") as (show, progress):
             if command.continue_run:
-                trained = continued(command.continue_run, recipe, out=out, show=show, say=say)
+                run = command.continue_run
+                trained = continued(run, recipe, out=out, show=show, say=say, progress=progress)
             else:
-                trained = train(recipe, out=out, show=show, say=say)
+                trained = train(recipe, out=out, show=show, say=say, progress=progress)
         tell(trained)
+
+
+@contextmanager
+def displayed(
+    name: str,
+) -> Iterator[tuple[Callable[[Event], None], Callable[[int, int], None]]]:
+    """Show a training while the block runs: the images as they are decoded, then the events.
+
+    Gives the functions that take events and (images decoded, of all). A terminal holds one live
+    display at a time: that of the images ends with them, that of the events begins with the first.
+    """
+    with ExitStack() as events, ExitStack() as images:
+        shows: list[Callable[[Event], None]] = []
+        bars: list[Callable[[int, int], None]] = []
+
+        def show(event: Event) -> None:
+            if not shows:
+                images.close()
+                shows.append(events.enter_context(shown(name)))
+            shows[0](event)
+
+        def progress(done: int, total: int) -> None:
+            if not bars:
+                bars.append(images.enter_context(counted("images decoded")))
+            bars[0](done, total)
+            if done >= total:
+                images.close()
+                bars.clear()
+
+        yield show, progress
 
 
 def tell(trained: Trained) -> None:
