@@ -124,7 +124,7 @@ def choose(sitting: Sitting, images_in_epoch: int) -> None:
         task.recipe.train,
         images_in_epoch=images_in_epoch,
         seconds_per_image=seconds_per_image,
-        seconds_gone=before,
+        seconds_gone=sitting.seconds,
         seconds_a_score=a_score,
     )
     state.images_total, state.score_every = processes.share(
