@@ -69,7 +69,8 @@ def test_a_run_folder_holds_what_the_design_names_and_no_pickle(finished: Path) 
     }
     machine = json.loads((finished / "machine.json").read_text("utf-8"))
     assert machine["images_total"] == 64
-    assert machine["compute"] == {"precision": "float32", "channels_last": False, "parts": 1}
+    expected = {"precision": "float32", "channels_last": False, "parts": 1, "threads": 1}
+    assert machine["compute"] == expected
 
 
 def test_skipped_files_are_listed_and_said(finished: Path, hostile: Path) -> None:
