@@ -152,6 +152,8 @@ def test_splits_in_the_names_of_shards(tmp_path: Path) -> None:
     shard(tmp_path / "x-test-000.tar", [12])
     assert open_named(f"{tmp_path}:test").pixels[:].max() == 12
     assert len(open_named(f"{tmp_path}:train")) == 2
+    assert open_named(str(tmp_path)).name == "x"
+    assert open_named(str(tmp_path / "x-test-000.tar")).name == "x-test"
 
 
 def test_a_cut_shard_keeps_what_is_whole(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,11 +73,19 @@ def test_read_only_pixels_are_welcome(name: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(extractor(mapped).features, extractor(COLOURS).features)
 
 
-def test_the_short_float32_of_gpus_is_off_while_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def short_floats() -> Iterator[None]:
+    """Turn TF32 on, as a user may who trains faster with it."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, matmul.allow_tf32
+    cudnn.allow_tf32 = matmul.allow_tf32 = True
+    yield
+    cudnn.allow_tf32, matmul.allow_tf32 = before
+
+
+def test_the_short_float32_of_gpus_is_off_while_it_looks(short_floats: None) -> None:
     """And as the user had it, afterwards; also where extracting fails."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    monkeypatch.setattr(cudnn, "allow_tf32", True)
-    monkeypatch.setattr(matmul, "allow_tf32", True)
     seen: list[tuple[bool, bool]] = []
 
     def extract(pixels: np.ndarray) -> Features:

@@ -240,3 +240,10 @@ def test_system_fashion_mnist() -> None:
     test = open_named("fashion-mnist:test")
     assert np.bincount(test.labels).tolist() == [1000] * 10
     assert test.labels[:5].tolist() == [9, 2, 1, 1, 6]
+
+
+def test_a_folder_of_a_sets_own_files_is_no_folder_of_images(tmp_path: Path) -> None:
+    """What to type instead stands in the line."""
+    put_idx(tmp_path / "x" / "MNIST" / "raw", packed=True)
+    with pytest.raises(DataError, match=r"name the set that lies there \(mnist, ...\) and .*x as"):
+        open_named(str(tmp_path / "x"))

@@ -25,7 +25,8 @@ def list_folder(folder: Path) -> Found:
     images, skipped, others = _sort_out(folder)
     if not images and not skipped:
         held = f"only {_endings(others)}" if others else "empty"
-        raise DataError(f"{folder} is {held}; give a folder of .png, .jpg or other images")
+        hint = _hint(folder)
+        raise DataError(f"{folder} is {held}; give a folder of .png, .jpg or other images{hint}")
     names = sorted(images)
     digests = _digests(folder, [images[name] for name in names])
     classes, labels, splits = layout(names)
@@ -40,6 +41,12 @@ def list_folder(folder: Path) -> Found:
         skipped=tuple(sorted(skipped)),
         notes=(f"left aside: {_endings(others)}",) if others else (),
     )
+
+
+def _hint(folder: Path) -> str:
+    """Say how the files of MNIST and its kin, or of CIFAR-10, are named instead."""
+    own = [*folder.rglob("*-idx?-ubyte*"), *folder.rglob("*data_batch_*"), *folder.rglob("cifar-*")]
+    return f", or name the set that lies there (mnist, ...) and {folder} as its root" * bool(own)
 
 
 def _sort_out(folder: Path) -> tuple[dict[str, Path], list[Skipped], Counter[str]]:

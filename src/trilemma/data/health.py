@@ -138,7 +138,8 @@ def _look_at_all(
 ) -> tuple[list[Look], tuple[Skipped, ...]]:
     looks: list[Look] = []
     skipped = list(found.skipped)
-    tiles = set(rows[:: -(-len(rows) // TILES)]) if rows else set()
+    shown = min(TILES, len(rows))
+    tiles = {rows[len(rows) * tile // shown] for tile in range(shown)}
     with ThreadPoolExecutor(cpu_count()) as pool:
         outcomes = pool.map(lambda row: _look(found, row, tile=row in tiles), rows)
         for done, outcome in enumerate(outcomes, start=1):

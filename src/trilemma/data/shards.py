@@ -66,7 +66,7 @@ def list_shards(paths: Sequence[Path], *, classes: tuple[str, ...] = ()) -> Foun
         )
     labels = np.array([sample.label for sample in good], np.int64)
     return Found(
-        name=re.sub(r"[-_.]*\d*$", "", SHARD.sub("", paths[0].name)) or paths[0].name,
+        name=_name(paths),
         names=[f"{SHARD.sub('', sample.path.name)}/{sample.key}" for sample in good],
         labels=labels,
         splits=[_split(sample.path) for sample in good],
@@ -134,6 +134,15 @@ def _image(sample: dict[str, Any]) -> tuple[str, bytes]:
 def _label(sample: dict[str, Any]) -> int:
     text = sample.get("cls", b"-1")
     return int(text) if text.strip().lstrip(b"-").isdigit() else -1
+
+
+def _name(paths: Sequence[Path]) -> str:
+    """Name a set after its shards: without the number, and the split if there are several."""
+    names = list(dict.fromkeys(re.sub(r"[-_.]*\d*$", "", SHARD.sub("", p.name)) for p in paths))
+    if names[1:]:
+        ending = re.compile(rf"[-_.]*({'|'.join(SPLIT_FOLDERS)})$", re.IGNORECASE)
+        names = [ending.sub("", name) for name in names]
+    return names[0] or paths[0].name
 
 
 def _split(path: Path) -> str:
