@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
+from handmade import noise
 from trilemma.data.values import Source
 from trilemma.errors import RunError
 from trilemma.evaluation import (
@@ -20,7 +22,10 @@ from trilemma.evaluation import (
     write_scores,
 )
 from trilemma.features.extractor import Extractor, Features, Pixels
-from trilemma.scores import Scores
+from trilemma.maths.copying import copying
+from trilemma.report import metrics
+from trilemma.scores import Score, Scores
+from trilemma.scoring import Reference, copy_score, look, quality, searched, tensor
 
 CLASSES = ("a", "b", "c", "d", "e")
 
@@ -134,3 +139,87 @@ def test_files_that_hold_no_scores(tmp_path: Path, text: str, message: str) -> N
 def test_empty_scores_are_a_file_too(tmp_path: Path) -> None:
     write_scores(tmp_path / "s.json", Scores())
     assert read_scores(tmp_path / "s.json") == Scores()
+
+
+def toy_source(pixels: Pixels, mark: str) -> Source:
+    return Source(
+        name="toy",
+        split="test",
+        pixels=pixels,
+        labels=np.full(len(pixels), -1),
+        classes=(),
+        names=[str(row) for row in range(len(pixels))],
+        fingerprint=mark * 32,
+    )
+
+
+def toy_reference(*, held_out: bool) -> Reference:
+    """300 training pictures of noise, and 200 others that are held out, or the same."""
+    train, other = noise(300, 4, seed=1), noise(200, 4, seed=2)
+    source = toy_source(other, "ab") if held_out else toy_source(train, "cd")
+    return look(source, toy_source(train, "cd"), pixels_extractor(), progress=lambda *_: None)
+
+
+def pixels_extractor() -> Extractor:
+    return Extractor(
+        name="pixels",
+        id="pixels",
+        weights_sha256="",
+        resize="none",
+        features=16,
+        extract=lambda pixels: Features(
+            pixels.reshape(len(pixels), -1).astype(np.float32), np.zeros((len(pixels), 0), "f4")
+        ),
+    )
+
+
+def copied(reference: Reference, fake: Pixels) -> Score:
+    features = reference.extractor(fake)
+    copies = copying(
+        fake=tensor(features), train=tensor(reference.seen), held_out=tensor(reference.real)
+    )
+    columns, score = copy_score("r", copies, reference)
+    assert columns.keys() == {score.column}
+    return score
+
+
+def test_copies_are_a_score_with_wilsons_interval() -> None:
+    """50 of 200 samples are training images; the rest is other noise."""
+    reference = toy_reference(held_out=True)
+    fake = np.concatenate([reference.train.pixels[:50], noise(150, 4, seed=3)])
+    score = copied(reference, fake)
+    assert (score.metric, score.n, score.floor) == ("copies", 200, 0.01)
+    hits = round(200 * score.value)
+    assert 50 <= hits <= 56
+    expected = stats.binomtest(hits, 200).proportion_ci(0.95, method="wilson")
+    assert metrics.interval(score) == pytest.approx((expected.low, expected.high), rel=1e-9)
+    none = copied(reference, noise(200, 4, seed=5) // 2 + 128)
+    assert none.value == 0
+    expected = stats.binomtest(0, 200).proportion_ci(0.95, method="wilson")
+    assert metrics.interval(none) == pytest.approx((0, expected.high), abs=1e-9)
+
+
+def test_copies_stand_in_the_column_of_the_distance() -> None:
+    reference = toy_reference(held_out=True)
+    fake = noise(200, 4, seed=3)
+    distance = quality("r", reference.extractor(fake), reference, ("fd",)).scores[0]
+    assert copied(reference, fake).column == distance.column
+
+
+def test_without_held_out_images_there_is_no_floor_and_no_share_of_copies() -> None:
+    """Every image would be held against itself: a floor of 0, and a mark of 0."""
+    apart, same = toy_reference(held_out=True), toy_reference(held_out=False)
+    fake = noise(200, 4, seed=3)
+    floors = [
+        quality("r", one.extractor(fake), one, ("precision",)).scores[0].floor
+        for one in (apart, same)
+    ]
+    assert 0 < floors[0] <= 1
+    assert math.isnan(floors[1])
+    assert math.isnan(copied(same, fake).value)
+
+
+def test_slow_extractors_look_at_fewer_training_images() -> None:
+    names = {"domain": 20_000, "pixels": 20_000, "dinov2": 2_000, "inception": 2_000}
+    found = {name: searched(replace(pixels_extractor(), name=name)) for name in names}
+    assert found == names

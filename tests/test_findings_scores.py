@@ -1,35 +1,37 @@
 """Numbers beside numbers: errors that hold under load, memory of one run, verdicts over seeds."""
 
+import io
+import json
 import math
-from dataclasses import replace
+import shlex
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import tyro
+from rich.console import Console
 from scipy import stats
 from torch import nn
 
-from handmade import noise
-from trilemma import speed
+import handmade
+import tiny
+from report_demo import demo
+from trilemma import scoring, speed
 from trilemma.cli.compare import Arguments
-from trilemma.data.values import Source
-from trilemma.evaluation import METRICS, STANDARD
+from trilemma.comparison import DEFAULTS, Comparison, compare, facts, spelled
+from trilemma.evaluation import METRICS, STANDARD, write_scores
 from trilemma.families.family import DrawOptions
-from trilemma.features.extractor import Extractor, Features, Pixels
-from trilemma.maths.copying import copying
+from trilemma.maths.kernel import kid_difference
 from trilemma.maths.statistics import Z95, median_error, paired, t_quantile, unpaired
 from trilemma.recipe import presets
 from trilemma.report import metrics
-from trilemma.scores import Score
+from trilemma.report.page import render
+from trilemma.report.tables import terminal
 from trilemma.scoring import (
-    Reference,
-    copy_score,
-    look,
-    quality,
     sampler_of_recipe,
-    searched,
     tensor,
 )
 
@@ -130,93 +132,128 @@ def test_standard_metrics_are_one_list() -> None:
     assert set(STANDARD) <= METRICS.keys()
 
 
-def toy_source(pixels: Pixels, mark: str) -> Source:
-    return Source(
-        name="toy",
-        split="test",
-        pixels=pixels,
-        labels=np.full(len(pixels), -1),
-        classes=(),
-        names=[str(row) for row in range(len(pixels))],
-        fingerprint=mark * 32,
-    )
-
-
-def toy_reference(*, held_out: bool) -> Reference:
-    """300 training pictures of noise, and 200 others that are held out, or the same."""
-    train, other = noise(300, 4, seed=1), noise(200, 4, seed=2)
-    source = toy_source(other, "ab") if held_out else toy_source(train, "cd")
-    return look(source, toy_source(train, "cd"), pixels_extractor(), progress=lambda *_: None)
-
-
-def pixels_extractor() -> Extractor:
-    return Extractor(
-        name="pixels",
-        id="pixels",
-        weights_sha256="",
-        resize="none",
-        features=16,
-        extract=lambda pixels: Features(
-            pixels.reshape(len(pixels), -1).astype(np.float32), np.zeros((len(pixels), 0), "f4")
-        ),
-    )
-
-
-def copied(reference: Reference, fake: Pixels) -> Score:
-    features = reference.extractor(fake)
-    copies = copying(
-        fake=tensor(features), train=tensor(reference.seen), held_out=tensor(reference.real)
-    )
-    columns, score = copy_score("r", copies, reference)
-    assert columns.keys() == {score.column}
-    return score
-
-
-def test_copies_are_a_score_with_wilsons_interval() -> None:
-    """50 of 200 samples are training images; the rest is other noise."""
-    reference = toy_reference(held_out=True)
-    fake = np.concatenate([reference.train.pixels[:50], noise(150, 4, seed=3)])
-    score = copied(reference, fake)
-    assert (score.metric, score.n, score.floor) == ("copies", 200, 0.01)
-    hits = round(200 * score.value)
-    assert 50 <= hits <= 56
-    expected = stats.binomtest(hits, 200).proportion_ci(0.95, method="wilson")
-    assert metrics.interval(score) == pytest.approx((expected.low, expected.high), rel=1e-9)
-    none = copied(reference, noise(200, 4, seed=5) // 2 + 128)
-    assert none.value == 0
-    expected = stats.binomtest(0, 200).proportion_ci(0.95, method="wilson")
-    assert metrics.interval(none) == pytest.approx((0, expected.high), abs=1e-9)
-
-
-def test_copies_stand_in_the_column_of_the_distance() -> None:
-    reference = toy_reference(held_out=True)
-    fake = noise(200, 4, seed=3)
-    distance = quality("r", reference.extractor(fake), reference, ("fd",)).scores[0]
-    assert copied(reference, fake).column == distance.column
-
-
-def test_without_held_out_images_there_is_no_floor_and_no_share_of_copies() -> None:
-    """Every image would be held against itself: a floor of 0, and a mark of 0."""
-    apart, same = toy_reference(held_out=True), toy_reference(held_out=False)
-    fake = noise(200, 4, seed=3)
-    floors = [
-        quality("r", one.extractor(fake), one, ("precision",)).scores[0].floor
-        for one in (apart, same)
-    ]
-    assert 0 < floors[0] <= 1
-    assert math.isnan(floors[1])
-    assert math.isnan(copied(same, fake).value)
-
-
-def test_slow_extractors_look_at_fewer_training_images() -> None:
-    names = {"domain": 20_000, "pixels": 20_000, "dinov2": 2_000, "inception": 2_000}
-    found = {name: searched(replace(pixels_extractor(), name=name)) for name in names}
-    assert found == names
-
-
 def test_a_sampler_is_named_without_its_networks() -> None:
     recipe = presets.find("digits-diffusion").recipe
     options = DrawOptions(sampler="ddim", steps=7)
     assert sampler_of_recipe(recipe, options) == "ddim-7"
     assert sampler_of_recipe(recipe) == f"{recipe.family.sampler}-{recipe.family.steps}"  # type: ignore[union-attr]
     assert sampler_of_recipe(presets.find("digits-gan").recipe) == ""
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time nothing: the same speed for every run; look for copies among few images."""
+    made = speed.Speed(
+        ms_per_image=1.5,
+        ms_error=0.25,
+        images_per_second=700.0,
+        rate_error=9.0,
+        memory_bytes=math.nan,
+        runs=3,
+        runs_alone=8,
+    )
+    monkeypatch.setattr(scoring, "measure", lambda drawer: made)
+    monkeypatch.setattr(scoring, "SEARCHED", 200)
+
+
+def compared(*runs: Path, group: bool = True) -> Comparison:
+    names = [str(run) for run in runs]
+    return compare(names, n=24, extractor="pixels", metrics=("kid",), group=group)
+
+
+def test_a_verdict_says_whether_it_is_over_images_or_seeds(tmp_path: Path, quick: None) -> None:
+    """Two seeds against the same two: pairs; against two others: Welch; one alone: images."""
+    other = replace(handmade.RECIPE, train=replace(handmade.RECIPE.train, batch_size=7))
+    for seed in (0, 1, 2):
+        handmade.make_run(tmp_path / f"a{seed}", handmade.seeded(handmade.RECIPE, seed))
+        handmade.make_run(tmp_path / f"b{seed}", handmade.seeded(other, seed + 3 * (seed == 2)))
+    a0, a1, b0, b1, b5 = (tmp_path / name for name in ("a0", "a1", "b0", "b1", "b2"))
+    singles = compared(a0, a1, b0, b1, b5, group=False).contents.scores.scores
+    kids = {one.run: one.value for one in singles if one.metric == "kid"}
+    (pairs,) = compared(a0, a1, b1, b0).contents.differences
+    assert (pairs.over, pairs.trainings) == ("pairs", (2, 2))
+    apart = [kids["a0"] - kids["b0"], kids["a1"] - kids["b1"]]
+    oracle = stats.ttest_1samp(apart, 0).confidence_interval(0.95)
+    assert (pairs.low, pairs.high) == pytest.approx((oracle.low, oracle.high), rel=1e-6)
+    (welch,) = compared(a0, a1, b0, b5).contents.differences
+    assert (welch.over, welch.trainings) == ("seeds", (2, 2))
+    groups = [[kids["a0"], kids["a1"]], [kids["b0"], kids["b2"]]]
+    oracle = stats.ttest_ind(*groups, equal_var=False).confidence_interval(0.95)
+    assert (welch.low, welch.high) == pytest.approx((oracle.low, oracle.high), rel=1e-6)
+    alone = compared(a0, a1, b5)
+    (images,) = alone.contents.differences
+    assert (images.over, images.trainings) == ("images", (1, 1))
+    first, second = (tensor(alone.scored[i].features) for i in (0, 2))
+    real = tensor(alone.scored[0].reference.real)
+    told = kid_difference(first=first, second=second, real=real, same_seeds=True)
+    assert (images.low, images.high) == pytest.approx((told.low, told.high))
+    for contents, said in (
+        (alone.contents, ("these two trainings, not these two methods", "estes dois treinos")),
+        (replace(alone.contents, differences=(pairs,)), ("over 2 pairs", "2 pares de treinos")),
+        (replace(alone.contents, differences=(welch,)), ("2 and 2 trainings", "2 e 2 treinos")),
+    ):
+        for language, words in zip(("en", "pt"), said, strict=True):
+            assert words in render(contents, language=language)
+
+
+def test_the_same_images_at_two_places_are_one_reference(tmp_path: Path, quick: None) -> None:
+    runs = []
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        pictures = tiny.digits(tmp_path / name / "d.npz")
+        data = replace(handmade.RECIPE.data, source="folder", root=str(pictures), held_out=0.25)
+        runs.append(tmp_path / f"run-{name}")
+        handmade.make_run(runs[-1], replace(handmade.RECIPE, data=data))
+    made = compared(*runs)
+    assert made.scored[0].reference is made.scored[1].reference
+    assert len(made.contents.differences) == 1
+
+
+def test_json_is_what_the_file_holds(tmp_path: Path, quick: None) -> None:
+    handmade.make_run(tmp_path / "one")
+    made = compared(tmp_path / "one")
+    write_scores(tmp_path / "scores.json", made.contents.scores)
+    assert facts(made) == json.loads((tmp_path / "scores.json").read_text("utf-8"))
+    rows = {row["metric"]: row for row in facts(made)["scores"]}
+    assert rows.keys() == {"kid", "copies", "ms_per_image", "images_per_second", "memory_bytes"}
+    assert rows["memory_bytes"]["value"] is None
+    assert (rows["ms_per_image"]["n"], rows["images_per_second"]["n"]) == (8, 3)
+    assert made.contents.command == spelled(
+        [str(tmp_path / "one")], {"n": 24, "extractor": "pixels", "metrics": ["kid"]}
+    )
+
+
+def test_the_command_holds_every_option_that_was_given() -> None:
+    typed = "trilemma compare 'a b' c --out x --n 50 --metrics fd kid --ungroup --lang pt"
+    _, verb, *words = shlex.split(typed)
+    assert verb == "compare"
+    arguments = tyro.cli(Arguments, args=words)
+    assert spelled(arguments.runs, asdict(arguments)) == typed
+    assert spelled(("a",), asdict(Arguments())) == "trilemma compare a"
+    assert {name: getattr(Arguments(), name) for name in DEFAULTS} == DEFAULTS
+    shown = {"runs", "json", "open"}  # they do not change what is in the report
+    assert DEFAULTS.keys() == {field.name for field in fields(Arguments)} - shown
+
+
+@pytest.mark.parametrize(
+    ("facts_", "name"),
+    [('{"extractor": "lite0", "n": 9}', "FD[lite0]"), ("", "FD (watched)")],
+)
+def test_watched_scores_are_named_after_what_watched(
+    tmp_path: Path, quick: None, facts_: str, name: str
+) -> None:
+    """Not after the extractor of the comparison, which is pixels."""
+    folder = handmade.make_run(tmp_path / "one")
+    if facts_:
+        (folder.path / "watched.json").write_text(facts_, encoding="utf-8")
+    (view,) = compared(folder.path).contents.runs
+    assert list(view.watched) == [name]
+    assert view.watched[name].values == (9.0, 1.5, 2.5)
+
+
+def test_the_accuracy_stands_below_the_table() -> None:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(terminal(demo(), width=200))
+    assert "names 99.1 % of held-out real images correctly" in console.export_text()
+    console.print(terminal(replace(demo(), extractor_accuracy=math.nan), width=200))
+    assert "correctly" not in console.export_text()

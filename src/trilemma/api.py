@@ -3,7 +3,6 @@
 import base64
 import html
 import io
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -170,7 +169,6 @@ def compare(
         metrics=metrics,
         device=device,
         group=group,
-        command=shlex.join(["trilemma", "compare", *names]),
         say=say,
     )
 

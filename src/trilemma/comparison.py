@@ -3,29 +3,31 @@
 import datetime as dt
 import html
 import math
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from trilemma import devices, machine
-from trilemma.errors import RunError
-from trilemma.evaluation import STANDARD, write_scores
+from trilemma.errors import DataError, RunError
+from trilemma.evaluation import SCHEMA, STANDARD, write_scores
 from trilemma.extracting import extractor_for
-from trilemma.maths.kernel import kid_difference
-from trilemma.maths.statistics import over_seeds
+from trilemma.maths.kernel import kid, kid_difference
+from trilemma.maths.statistics import over_seeds, paired, unpaired
 from trilemma.recipe.naming import differences
 from trilemma.report.contents import Contents, Difference
 from trilemma.report.page import render, write_page
 from trilemma.report.plots import write_plots
 from trilemma.report.tables import write_csv, write_latex
+from trilemma.runfolder import finite
 from trilemma.runs import Found, find_run
 from trilemma.runviews import view
 from trilemma.scores import Score, Scores
-from trilemma.scoring import Progress, Reference, Say, Scored, refer, score_run, tensor
+from trilemma.scoring import Progress, Reference, Say, Scored, look, opened, score_run, tensor
 
 GRID = 64  # images shown of every run
 
@@ -74,10 +76,13 @@ def compare(
     """Score runs or bundles against the held-out images of their data and line them up.
 
     n: images drawn of each; 0: as many as are held out, from 200 to 2,000. group: runs that differ
-    only in their seed become one, with the error over seeds. RunError where no run is given.
+    only in their seed become one, with the error over seeds. command: what makes this report again;
+    empty: as these arguments say it. RunError where no run is given.
     """
     if not runs:
         raise RunError("no run to compare; give at least one (trilemma runs lists them)")
+    if n < 0:
+        raise DataError(f"--n {n}; allowed: 0 (as many as are held out) or more")
     where = devices.pick(device)
     found = [find_run(run) for run in runs]
     places = {(one.place.resolve(), one.checkpoint): one for one in found}.values()
@@ -86,19 +91,49 @@ def compare(
     for place in places:
         key = data_of(place)
         if key not in references:
-            chosen = extractor_for(place, extractor, device=where, say=say)
-            references[key] = refer(place, chosen, n=n, say=say, progress=progress)
+            source, train = opened(place, say=say, progress=progress)
+            marks = source.fingerprint, train.fingerprint
+            if marks not in references:
+                chosen = extractor_for(place, extractor, device=where, say=say)
+                references[marks] = look(source, train, chosen, n=n, progress=progress)
+            references[key] = references[marks]
         say(f"{place.name}: drawing and scoring")
         scored.append(
             score_run(place, references[key], n=n, metrics=metrics, device=where, progress=progress)
         )
+    asked = {"n": n, "extractor": extractor, "metrics": metrics, "ungroup": not group}
+    command = command or spelled(runs, {**asked, "device": device})
     return Comparison(scored=tuple(scored), contents=contents(scored, group=group, command=command))
 
 
 def data_of(found: Found) -> tuple[Any, ...]:
-    """Give what must be equal for two runs to share a reference."""
+    """Give what is surely equal for two runs on the same images: these are opened once."""
     data = found.recipe.data
     return data.source, data.root, data.size, data.channels, data.classes, data.held_out
+
+
+DEFAULTS: Mapping[str, object] = {  # of the verb's options
+    "out": "reports",
+    "n": 0,
+    "extractor": "auto",
+    "metrics": STANDARD,
+    "ungroup": False,
+    "lang": "en",
+    "device": "auto",
+}
+
+
+def spelled(runs: Sequence[str], options: Mapping[str, object]) -> str:
+    """Write the command that makes a report, with every option that is not as it is by default."""
+    words = ["trilemma", "compare", *runs]
+    for name, default in DEFAULTS.items():
+        value = options.get(name, default)
+        if isinstance(value, list | tuple):
+            value = tuple(value)
+        if value != default:
+            given = value if isinstance(value, tuple) else () if value is True else (value,)
+            words += [f"--{name}", *map(str, given)]
+    return shlex.join(words)
 
 
 def contents(scored: Sequence[Scored], *, group: bool, command: str) -> Contents:
@@ -116,9 +151,14 @@ def contents(scored: Sequence[Scored], *, group: bool, command: str) -> Contents
         machine=machine.describe(),
         created=dt.date.today().isoformat(),
         command=command,
-        extractor_accuracy=first.extractor.accuracy,
+        extractor_accuracy=first.extractor.accuracy if one_extractor(scored) else math.nan,
         notes=tuple(dict.fromkeys(note for one in scored for note in notes(one))),
     )
+
+
+def one_extractor(scored: Sequence[Scored]) -> bool:
+    """Were all runs seen by one extractor, so that one accuracy stands for all numbers?"""
+    return len({one.reference.extractor.id for one in scored}) == 1
 
 
 def grouped(scored: Sequence[Scored]) -> list[list[Scored]]:
@@ -174,26 +214,55 @@ def averaged(values: Sequence[Score], name: str) -> Score:
 
 def told_apart(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> list[Difference]:
     """Ask of every two runs of one reference whether their KID can be told apart."""
-    found = []
-    for (one, first), (other, second) in combinations(zip(names, groups, strict=True), 2):
-        a, b = first[0], second[0]
-        if a.reference is not b.reference:
-            continue
+    return [
+        difference(first, second, names=(one, other))
+        for (one, first), (other, second) in combinations(zip(names, groups, strict=True), 2)
+        if first[0].reference is second[0].reference
+    ]
+
+
+def difference(
+    first: Sequence[Scored], second: Sequence[Scored], *, names: tuple[str, str]
+) -> Difference:
+    """Compare two groups: over their seeds where both have several, else their first over images.
+
+    Trainings from the same seeds are compared in pairs; so are images: those with number i of both
+    come from seed i.
+    """
+    over: Literal["images", "seeds", "pairs"] = "images"
+    if min(len(first), len(second)) < 2:
         estimate = kid_difference(
-            first=tensor(a.features), second=tensor(b.features), real=tensor(a.reference.real)
+            first=tensor(first[0].features),
+            second=tensor(second[0].features),
+            real=tensor(first[0].reference.real),
+            same_seeds=True,
         )
-        column = next((s.column for s in a.scores.scores if s.metric == "kid"), "")
-        found.append(
-            Difference(
-                first=one,
-                second=other,
-                metric="kid",
-                column=column,
-                difference=estimate.value,
-                low=estimate.low,
-                high=estimate.high,
-            )
-        )
+    else:
+        a, b = by_seed(first), by_seed(second)
+        over = "pairs" if a.keys() == b.keys() else "seeds"
+        test = paired if over == "pairs" else unpaired
+        estimate = test(first=list(a.values()), second=list(b.values()))
+    return Difference(
+        first=names[0],
+        second=names[1],
+        metric="kid",
+        column=next((s.column for s in first[0].scores.scores if s.metric == "kid"), ""),
+        difference=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        over=over,
+        trainings=(1, 1) if over == "images" else (len(first), len(second)),
+    )
+
+
+def by_seed(members: Sequence[Scored]) -> dict[int, float]:
+    """Give the KID of each training by its seed, in the order of the seeds."""
+    found = {}
+    for one in sorted(members, key=lambda one: one.found.recipe.seed):
+        known = (score.value for score in one.scores.scores if score.metric == "kid")
+        seen, real = tensor(one.features), tensor(one.reference.real)
+        value = next(known, None)
+        found[one.found.recipe.seed] = kid(fake=seen, real=real).value if value is None else value
     return found
 
 
@@ -203,16 +272,13 @@ def notes(one: Scored) -> list[str]:
     searched, there = len(one.reference.seen_rows), len(one.reference.train)
     if searched < there:
         said.append(f"copies were looked for among {searched:,} of {there:,} training images")
+    if not one.reference.held_out:
+        said.append("no image is held out: there is no floor, and copies cannot be told")
     return said
 
 
 def facts(comparison: Comparison) -> Mapping[str, Any]:
-    """Give the scores as plain values, as `--json` prints them."""
-    return {
-        score.run: {
-            other.metric: None if math.isnan(other.value) else other.value
-            for other in comparison.contents.scores.scores
-            if other.run == score.run
-        }
-        for score in comparison.contents.scores.scores
-    }
+    """Give the scores as scores.json has them, in plain values, as `--json` prints them."""
+    plain = finite({"schema": SCHEMA, **asdict(comparison.contents.scores)})
+    assert isinstance(plain, dict), "a mapping stays one"
+    return plain

@@ -8,6 +8,7 @@ import numpy as np
 
 from trilemma.recipe.files import to_table
 from trilemma.report.contents import Curve, Nearest, RunView
+from trilemma.report.metrics import extractor_name
 from trilemma.runfolder import RunFolder
 from trilemma.runs import Found
 from trilemma.scoring import Scored
@@ -25,7 +26,6 @@ def view(name: str, members: Sequence[Scored], *, grid: int) -> RunView:
     steps = [event for event in log if event["event"] == "step"]
     scores = [event for event in log if event["event"] == "score"]
     last = log[-1] if log else {"images_seen": first.found.images_seen, "seconds": 0.0}
-    metric = f"FD[{first.reference.extractor.name}]"
     return RunView(
         name=name,
         kind=first.found.recipe.family.kind,
@@ -40,10 +40,7 @@ def view(name: str, members: Sequence[Scored], *, grid: int) -> RunView:
         training_images_per_second=training_rate(log),
         losses=curves(steps, "losses"),
         scalars=curves(steps, "scalars"),
-        watched={
-            {"fd": metric, "kid": metric.replace("FD", "KID")}.get(key, key): curve
-            for key, curve in curves(scores, "scalars").items()
-        },
+        watched=watched(folder, scores),
         samples=first.pixels[:grid],
         gif=read(folder, "progress.gif"),
         nearest=nearest(first),
@@ -76,6 +73,18 @@ def curves(events: Log, field: str) -> dict[str, Curve]:
     return found
 
 
+def watched(folder: RunFolder, events: Log) -> dict[str, Curve]:
+    """Name the scores that were taken during a training after the extractor that saw its images.
+
+    A run whose watched.json is missing does not say which that was.
+    """
+    text = read(folder, "watched.json")
+    name = json.loads(text)["extractor"] if text else ""
+    ending = f"[{extractor_name(name)}]" if name else " (watched)"
+    titles = {"fd": f"FD{ending}", "kid": f"KID{ending}"}
+    return {titles.get(key, key): curve for key, curve in curves(events, "scalars").items()}
+
+
 def training_rate(log: Log) -> float:
     """Give images a second between the first and the last step; nan where none is logged."""
     steps = [event for event in log if event["event"] == "step"]
@@ -93,7 +102,7 @@ def nearest(scored: Scored) -> Nearest:
         samples=scored.pixels[:SHOWN],
         neighbours=np.stack([reference.train.pixels[row : row + 1][0] for row in rows.tolist()]),
         distances=tuple(copies.distances[:SHOWN].tolist()),
-        share_closer=copies.share_closer,
+        share_closer=copies.share_closer if reference.held_out else float("nan"),
         held_out_median=copies.held_out_median,
         sample_median=copies.sample_median,
     )

@@ -1,9 +1,8 @@
 """trilemma compare: line runs up: one table, one report."""
 
 import json
-import shlex
 import webbrowser
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,7 +29,7 @@ class Arguments:
     ungroup: bool = False  # list runs that differ only in the seed singly
     lang: Literal["en", "pt"] = "en"  # of the report
     open: bool = False  # show the report in the browser
-    json: bool = False  # print the scores as JSON, too
+    json: bool = False  # print what scores.json holds, in place of a table
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
 
 
@@ -38,10 +37,11 @@ def run(arguments: Arguments) -> None:
     """Compare, print the table, write the report."""
     from rich.console import Console
 
-    from trilemma.comparison import compare, facts
-    from trilemma.live import counted, say
+    from trilemma.comparison import compare, facts, spelled
+    from trilemma.live import counted, device_line, say
     from trilemma.report.tables import terminal
 
+    say(device_line(arguments.device))
     with counted("images") as progress:
         made = compare(
             arguments.runs,
@@ -50,7 +50,7 @@ def run(arguments: Arguments) -> None:
             metrics=arguments.metrics,
             device=arguments.device,
             group=not arguments.ungroup,
-            command=shlex.join(["trilemma", "compare", *arguments.runs]),
+            command=spelled(arguments.runs, asdict(arguments)),
             say=say,
             progress=progress,
         )
