@@ -18,6 +18,7 @@ from trilemma.evaluation import SCHEMA, STANDARD, write_scores
 from trilemma.extracting import extractor_for
 from trilemma.maths.kernel import kid, kid_difference
 from trilemma.maths.statistics import over_seeds, paired, unpaired
+from trilemma.places import cache_folder
 from trilemma.recipe.naming import differences
 from trilemma.report.contents import Contents, Difference
 from trilemma.report.page import render, write_page
@@ -84,6 +85,7 @@ def compare(
     if n < 0:
         raise DataError(f"--n {n}; allowed: 0 (as many as are held out) or more")
     where = devices.pick(device)
+    cache_folder(say=say)  # says so where nothing can be kept
     found = [find_run(run) for run in runs]
     places = {(one.place.resolve(), one.checkpoint): one for one in found}.values()
     references: dict[tuple[Any, ...], Reference] = {}

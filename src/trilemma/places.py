@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 Say = Callable[[str], None]  # takes one line for the user
+_TOLD: set[str] = set()  # lines that the user of this process has heard
 
 
 def quiet(line: str) -> None:
@@ -26,14 +27,17 @@ def cache_folder(*, say: Say = quiet) -> Path:
     """Give a folder that exists and can be written: `TRILEMMA_CACHE`, else the system's.
 
     Where that cannot be written it is a temporary folder, the same for the whole process, and
-    `say` gets one line about it.
+    `say` gets one line about it, once in the process.
     """
     wanted = wanted_cache_folder()
     if wanted is not None and writable(wanted):
         return wanted
     folder = _temporary_folder()
     shown = wanted if wanted is not None else "the home folder"
-    say(f"{shown} cannot be written; using {folder} (set TRILEMMA_CACHE to a folder that can)")
+    line = f"{shown} cannot be written; using {folder} (set TRILEMMA_CACHE to a folder that can)"
+    if say is not quiet and line not in _TOLD:
+        _TOLD.add(line)
+        say(line)
     return folder
 
 

@@ -25,7 +25,7 @@ from trilemma.features.extractor import Extractor
 from trilemma.images import grid, write_gif, write_png
 from trilemma.maths import frechet, kernel
 from trilemma.maths.randomness import rng
-from trilemma.places import runs_folder
+from trilemma.places import cache_folder, runs_folder
 from trilemma.recipe.checking import check
 from trilemma.recipe.naming import run_name
 from trilemma.recipe.recipe import DiffusionRecipe, Recipe
@@ -91,6 +91,7 @@ def train(
             said.append(line)
             say(line)
 
+    cache_folder(say=tell)  # says so where nothing can be kept
     source = open_source(recipe.data, "train", progress=progress, say=tell)
     folder = RunFolder(out or runs_folder() / run_name(recipe, source.fingerprint))
     fits(folder, recipe, source)

@@ -4,6 +4,7 @@ matplotlib is imported when the first picture is drawn: it takes most of a secon
 """
 
 import io
+import logging
 import math
 import warnings
 from collections.abc import Callable, Mapping
@@ -53,6 +54,8 @@ def write_plots(contents: Contents, folder: Path, *, language: str = "en") -> tu
 
     A picture whose numbers are missing says so. NoSpaceError: the folder cannot be written.
     """
+    # A home that cannot be written is said once, by `places`; matplotlib would say it in two lines.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib as mpl
 
     reader = Reader(words=words.read(language), language=language)
