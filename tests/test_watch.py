@@ -163,6 +163,13 @@ def test_where_it_is_shown_and_kept_may_change(run: Path, hostile: Path) -> None
     assert watch.train(same, out=run).state is None
 
 
+def test_a_whole_number_for_a_float_is_no_other_training(hostile: Path, tmp_path: Path) -> None:
+    """Python allows TrainRecipe(minutes=0): recipe.toml then says 0, and is read as 0.0."""
+    recipe = tiny.recipe(hostile, images=16, minutes=0, ema_ramp=1)
+    watch.train(recipe, out=tmp_path)
+    assert watch.train(recipe, out=tmp_path).state is None
+
+
 def test_continue_makes_a_new_run_whose_clock_runs_on(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

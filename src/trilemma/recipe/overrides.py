@@ -60,12 +60,12 @@ def apply(default: Part, table: Table, *, where: str, prefix: str = "") -> Part:
 
 def leaves(part: object, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield (dotted name, value) of every plain field of a recipe or of a part of it."""
-    for name in hints(type(part)):
+    for name, hint in hints(type(part)).items():
         value = getattr(part, name)
         if is_dataclass(value):
             yield from leaves(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
+        else:  # Python takes 5 for 5.0, a file and a digest do not
+            yield prefix + name, float(value) if hint is float else value
 
 
 def each_optimizer(recipe: Recipe, change: Callable[[OptimizerRecipe], OptimizerRecipe]) -> Recipe:
