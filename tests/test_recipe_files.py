@@ -250,14 +250,14 @@ def test_settings_with_timesteps_are_of_a_diffusion_model() -> None:
     assert (recipe.train.epochs, recipe.train.images) == (5.0, 0)
 
 
-def test_settings_of_wgan_gp_keep_their_updates_and_say_what_is_missing() -> None:
-    given_ = {"dataset_path": "d", "n_critic": 5, "lambda_gp": 10}
+def test_settings_of_wgan_gp_are_refused_until_it_is_there() -> None:
+    given_ = {"dataset_path": "d", "n_critic": 5, "lambda_gp": 0}
     recipe, lines = foreign.recipe_of(given_, where="p.json")
     assert isinstance(recipe.family, AdversarialRecipe)
     assert (recipe.family.critic_updates, recipe.family.loss) == (5, "bce")
-    assert "p.json: lambda_gp is not used: WGAN-GP is not there yet, this trains with bce" in lines
-    _, lines = foreign.recipe_of({**given_, "lambda_gp": 0}, where="p.json")
     assert "p.json: lambda_gp has no counterpart here" in lines
+    with pytest.raises(RecipeError, match=r"lambda_gp = 10, but WGAN-GP is not there yet"):
+        foreign.recipe_of({**given_, "lambda_gp": 10}, where="p.json")
 
 
 @pytest.mark.parametrize(

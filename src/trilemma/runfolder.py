@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from trilemma.errors import NoSpaceError, RunError
 
 Event = Mapping[str, Any]  # one line of log.jsonl
 BESIDE = re.compile(r"\..+\.\d+(\.part)?|recipe\.toml\.\d+\.part")  # written, not yet in place
+TRIES, PAUSE = 5, 0.05  # for the lock, which `trilemma runs` takes for an instant to look; seconds
 OTHERS = re.compile(r"\.scores\.json\.")  # of these: a verb may write them while a run is trained
 
 
@@ -114,7 +116,11 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Keep a second process from training here; the lock ends with this process."""
         with no_space(), self.file("lock").open("a+b") as file:
-            if not lock(file.fileno()):
+            for _ in range(TRIES):
+                if lock(file.fileno()):
+                    break
+                time.sleep(PAUSE)
+            else:
                 raise RunError(
                     f"{self.path}: another process trains here; wait for it, or give --out DIR"
                 )

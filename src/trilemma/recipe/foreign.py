@@ -79,18 +79,23 @@ def recipe_of(settings: Mapping[str, Any], *, where: str) -> tuple[Recipe, tuple
         raise RecipeError(f"{where}: no setting that is known here; a recipe has schema = 1")
     if _present(given, FIELDS["train.epochs"]):
         recipe = replace(recipe, train=replace(recipe.train, images=0, minutes=0.0))
+    _refuse_slopes(given, where)
     left = [name for name in given if name not in used]
     about = f"{where}: another project's settings; what they do not say is as in {base.preset}"
-    return recipe, (about, *(f"{where}: {_unused(name, given, recipe)}" for name in left))
+    return recipe, (
+        about,
+        *(f"{where}: {given[name].written} has no counterpart here" for name in left),
+    )
 
 
-def _unused(name: str, given: Settings, recipe: Recipe) -> str:
-    """Say of a setting that it is not used, and what is done instead where that matters."""
-    written = given[name].written
-    if name in SLOPES and given[name].value:
-        loss = getattr(recipe.family, "loss", recipe.family.kind)
-        return f"{written} is not used: WGAN-GP is not there yet, this trains with {loss}"
-    return f"{written} has no counterpart here"
+def _refuse_slopes(given: Settings, where: str) -> None:
+    """Refuse what would train with another loss than the one that was meant."""
+    for name in _present(given, SLOPES):
+        if given[name].value:
+            raise RecipeError(
+                f"{where}: {given[name].written} = {given[name].value}, but WGAN-GP is not there "
+                "yet; without that line the settings train a DCGAN with binary cross-entropy"
+            )
 
 
 def _shared(recipe: Recipe, given: Settings, where: str) -> tuple[Recipe, set[str]]:
