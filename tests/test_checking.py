@@ -149,7 +149,8 @@ def listed(module: str, field: str) -> set[str]:
     assert spec is not None
     assert spec.origin is not None
     text = Path(spec.origin).read_text(encoding="utf-8")
-    match = re.search(rf"^    {field}: str = .*?# (?:of (?:a )?\w+: )?([^;\n]+)", text, re.MULTILINE)
+    pattern = rf"^    {field}: str = .*?# (?:of (?:a )?\w+: )?([^;\n]+)"
+    match = re.search(pattern, text, re.MULTILINE)
     assert match is not None, f"{module} has no help for {field}"
     names = match[1].replace(", or a path", "")
     return {name.strip() for name in names.split(",")}
