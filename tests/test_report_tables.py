@@ -111,3 +111,11 @@ def test_only_differing_fields_are_lined_up() -> None:
     found = lineup.differing(trees)
     assert found == {"t.y": ("2", "3"), "t.z": ("1, 2", "—"), "t.w": ("—", "0")}
     assert next(iter(found)) == "t.y"
+
+
+def test_the_accuracy_stands_below_the_table() -> None:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(terminal(demo(), width=200))
+    assert "names 99.1 % of held-out real images correctly" in console.export_text()
+    console.print(terminal(replace(demo(), extractor_accuracy=math.nan), width=200))
+    assert "correctly" not in console.export_text()

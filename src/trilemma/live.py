@@ -1,5 +1,7 @@
-"""What is seen of a training: a live panel in a terminal, plain lines elsewhere."""
+"""What is seen of a training: a live panel in a terminal or notebook, plain lines elsewhere."""
 
+import html
+import importlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +19,7 @@ from trilemma import devices, machine
 
 Event = Mapping[str, Any]
 PLAIN_SECONDS = 10.0  # between two plain lines
+NOTEBOOK_SECONDS = 0.25  # between two updates of what a notebook shows
 ALWAYS = ("start", "score", "resume", "rollback", "end")  # events that are worth a line at once
 
 
@@ -97,10 +100,9 @@ def choice(event: Event) -> str:
     return f"{compute.get('precision', '?')}, {layout}"
 
 
-def panel(status: Status) -> Group:
-    """Draw the live display."""
-    facts = Table.grid(padding=(0, 2))
-    rows = {
+def rows_of(status: Status) -> dict[str, str]:
+    """Write what the live display says, by its names."""
+    return {
         "images": f"{status.images_seen:,} of {status.images_total:,}, {status.rate:,.0f} a second",
         "time": f"{duration(status.seconds)} gone, {status.left} left",
         "losses": numbers(status.losses),
@@ -108,11 +110,50 @@ def panel(status: Status) -> Group:
         "last score": numbers(status.scores) or "...",
         "memory": f"{machine.peak_process_memory() / 1e9:.1f} GB at most",
     }
+
+
+def panel(status: Status) -> Group:
+    """Draw the live display."""
+    facts = Table.grid(padding=(0, 2))
     bar = ProgressBar(total=max(1, status.images_total), completed=status.images_seen, width=60)
     facts.add_row(Text("done", style="dim"), bar)
-    for name, value in rows.items():
+    for name, value in rows_of(status).items():
         facts.add_row(Text(name, style="dim"), value)
     return Group(Text(status.name, style="bold"), facts)
+
+
+def page(title: str, done: int, total: int, rows: Mapping[str, str]) -> str:
+    """Write a progress bar and named facts as HTML, for a notebook."""
+    bar = f'<progress value="{done}" max="{max(1, total)}" style="width:24em"></progress>'
+    lines = [
+        f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+        f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+        for name, value in rows.items()
+    ]
+    table = f"<table>{''.join(lines)}</table>" if lines else ""
+    return f"<div><b>{html.escape(title)}</b><br>{bar}{table}</div>"
+
+
+@contextmanager
+def updated(draw: Callable[[], str]) -> Iterator[Callable[[], None]]:
+    """Show HTML in a notebook cell; gives the function that draws it anew, a few times a second.
+
+    IPython alone is needed, no widgets. What was drawn last stays.
+    """
+    display = importlib.import_module("IPython.display")
+    handle = display.display(display.HTML(draw()), display_id=True)
+    due = [0.0]
+
+    def update() -> None:
+        now = time.monotonic()
+        if now >= due[0]:
+            due[0] = now + NOTEBOOK_SECONDS
+            handle.update(display.HTML(draw()))
+
+    try:
+        yield update
+    finally:
+        handle.update(display.HTML(draw()))
 
 
 @contextmanager
@@ -120,11 +161,30 @@ def shown(name: str) -> Iterator[Callable[[Event], None]]:
     """Show a training while the block runs; gives the function that takes its events."""
     status = Status(name)
     console = Console(stderr=True)
-    if not (console.is_terminal or console.is_jupyter):
+    if console.is_jupyter:
+        with updated(lambda: status_page(status)) as update:
+            yield both(status.hear, update)
+        return
+    if not console.is_terminal:
         yield plain(status, say)
         return
     with Live(console=console, get_renderable=lambda: panel(status), refresh_per_second=4):
         yield status.hear
+
+
+def status_page(status: Status) -> str:
+    """Write the live display as HTML."""
+    return page(status.name, status.images_seen, status.images_total, rows_of(status))
+
+
+def both(hear: Callable[[Event], None], update: Callable[[], None]) -> Callable[[Event], None]:
+    """Take in an event, then draw."""
+
+    def show(event: Event) -> None:
+        hear(event)
+        update()
+
+    return show
 
 
 def plain(status: Status, tell: Callable[[str], None]) -> Callable[[Event], None]:
@@ -149,22 +209,33 @@ def say(text: str) -> None:
 
 @contextmanager
 def counted(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how many of many images are done, in a terminal; elsewhere nothing."""
+    """Show how many of many images are done, in a terminal or notebook; elsewhere nothing."""
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda done, total: None
-        return
     state = [0, 1]
+
+    def text() -> str:
+        return f"{what}: {state[0]:,} of {state[1]:,}"
 
     def bar() -> Group:
         done = ProgressBar(total=max(1, state[1]), completed=state[0], width=40)
-        return Group(Text(f"{what}: {state[0]:,} of {state[1]:,}"), done)
+        return Group(Text(text()), done)
 
     def take(done: int, total: int) -> None:
         state[:] = [done, total]
 
-    with Live(console=console, get_renderable=bar, refresh_per_second=4, transient=True):
-        yield take
+    if console.is_jupyter:
+        with updated(lambda: page(text(), state[0], state[1], {})) as update:
+
+            def show(done: int, total: int) -> None:
+                take(done, total)
+                update()
+
+            yield show
+    elif console.is_terminal:
+        with Live(console=console, get_renderable=bar, refresh_per_second=4, transient=True):
+            yield take
+    else:
+        yield lambda done, total: None
 
 
 def device_line(device: str) -> str:
