@@ -119,3 +119,14 @@ def test_the_accuracy_stands_below_the_table() -> None:
     assert "names 99.1 % of held-out real images correctly" in console.export_text()
     console.print(terminal(replace(demo(), extractor_accuracy=math.nan), width=200))
     assert "correctly" not in console.export_text()
+
+
+def test_one_floor_is_written_once_whatever_the_errors() -> None:
+    contents = only(
+        score(A, "recall", 0.64, 0.13, 0.9367),
+        score(B, "recall", 0.31, 0.0032, 0.9367),
+        score(A, "fd", 12.5, math.nan, 0.723),
+    )
+    (block,) = lineup.blocks(contents, words.read("en"), "en")
+    real = {row.label: row.real for section in block.sections for row in section.rows}
+    assert (real["Recall"], real["FD[domain]"]) == ("0.94", "0.723")

@@ -80,11 +80,10 @@ def score_row(
 ) -> Row:
     """Line up one metric."""
     found = tuple(find(contents.scores.scores, run, metric, column) for run in runs)
-    spread = {
-        numbers.rounded(s.floor, s.error, language=language)
-        for s in found
-        if s is not None and math.isfinite(s.floor)
-    }
+    known = [s for s in found if s is not None and math.isfinite(s.floor)]
+    errors = [s.error for s in known if s.error > 0]
+    coarse = max(errors, default=math.nan)  # one value must not be written in two ways
+    spread = dict.fromkeys(numbers.rounded(s.floor, coarse, language=language) for s in known)
     return Row(
         label=label(metric, contents.scores.columns.get(column), words),
         better=of(metric).better,
