@@ -143,6 +143,7 @@ def test_a_training_goes_on_beside_a_half_written_checkpoint_and_removes_it(
     shutil.rmtree(out / "checkpoints/32")
     (out / "checkpoints/.32.4711").mkdir()
     (out / "checkpoints/.32.4711/nets.safetensors").write_bytes(b"half")
+    (out / "checkpoints/.0.old").mkdir()
     for name in (".log.jsonl.4711", "best/.average.safetensors.4711", "samples/.1.png.4711.part"):
         (out / name).write_bytes(b"half")
     (out / "log.jsonl").write_text("".join(log[:-4]) + log[-4][:20], encoding="utf-8")

@@ -23,7 +23,9 @@ from typing import Any
 from trilemma.errors import NoSpaceError, RunError
 
 Event = Mapping[str, Any]  # one line of log.jsonl
-BESIDE = re.compile(r"\..+\.\d+(\.part)?|recipe\.toml\.\d+\.part")  # written, not yet in place
+BESIDE = re.compile(
+    r"\..+\.(\d+(\.part)?|old)|recipe\.toml\.\d+\.part"
+)  # not (or no more) in place
 TRIES, PAUSE = 5, 0.05  # for the lock, which `trilemma runs` takes for an instant to look; seconds
 OTHERS = re.compile(r"\.scores\.json\.")  # of these: a verb may write them while a run is trained
 
