@@ -20,7 +20,7 @@ import handmade
 import tiny
 from trilemma import live, scoring, speed
 from trilemma.cli.compare import Arguments
-from trilemma.comparison import DEFAULTS, Comparison, compare, facts, spelled
+from trilemma.comparison import DEFAULTS, Comparison, averaged, compare, facts, spelled
 from trilemma.evaluation import METRICS, STANDARD, write_scores
 from trilemma.families.family import DrawOptions
 from trilemma.maths.kernel import kid_difference
@@ -28,6 +28,7 @@ from trilemma.maths.statistics import Z95, median_error, paired, t_quantile, unp
 from trilemma.recipe import presets
 from trilemma.report import metrics
 from trilemma.report.page import render
+from trilemma.scores import Score
 from trilemma.scoring import (
     sampler_of_recipe,
     tensor,
@@ -296,3 +297,10 @@ def test_a_notebook_counts_and_is_not_flooded(notebook: Notebook) -> None:
     (cell,) = notebook.cells
     assert "images: 1,000 of 1,000" in cell[-1]
     assert 3 <= len(cell) < 100
+
+
+def test_the_interval_of_a_group_is_students() -> None:
+    """Values 1, 2, 3: mean 2, error 1/sqrt 3, t(2) = 4.3027: 2 ± 2.484, not ± 1.96 errors."""
+    score = Score(run="a", metric="kid", value=0, error=0, n=9, column="", floor=math.nan)
+    group = averaged([replace(score, value=value) for value in (1.0, 2.0, 3.0)], "group")
+    assert metrics.interval(group) == pytest.approx((2 - 2.48414, 2 + 2.48414), rel=1e-5)

@@ -209,9 +209,10 @@ def gathered(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> Scores
 
 
 def averaged(values: Sequence[Score], name: str) -> Score:
-    """Average one score over seeds; its error is that of the mean of so many trainings."""
+    """Average one score over seeds; error and t interval are of the mean of so many trainings."""
     estimate = over_seeds([score.value for score in values])
-    return replace(values[0], run=name, value=estimate.value, error=estimate.error)
+    value, error, low, high = estimate
+    return replace(values[0], run=name, value=value, error=error, low=low, high=high)
 
 
 def told_apart(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> list[Difference]:

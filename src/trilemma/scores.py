@@ -1,5 +1,6 @@
 """Scores as values: a number, its error, and the column that says what it may be compared with."""
 
+import math
 from dataclasses import dataclass, field
 
 
@@ -31,6 +32,8 @@ class Score:
     biased: bool = False  # n is too small for this many features
     sampler: str = ""  # such as ddim-50
     checkpoint: str = ""  # images seen, or best
+    low: float = math.nan  # 95 % interval, where it is not value ± 1.96 errors: over few seeds
+    high: float = math.nan
 
 
 @dataclass(frozen=True, kw_only=True)

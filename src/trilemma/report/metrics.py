@@ -87,6 +87,8 @@ def interval(score: Score) -> tuple[float, float]:
     An error of exactly 0 (no image of many was a hit, say) counts as not known. Wilson's interval
     of a share has its middle nearer to 1/2 than the share.
     """
+    if score.low <= score.high:  # known exactly, such as a t interval over seeds
+        return score.low, score.high
     if not score.error > 0:
         return math.nan, math.nan
     half = Z95 * score.error
