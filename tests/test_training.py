@@ -20,7 +20,7 @@ from trilemma.devices import Choice
 from trilemma.errors import DivergedError, RunError, StoppedError
 from trilemma.families import build
 from trilemma.families.family import At, Batch, Family, Losses, Noise, TensorClock
-from trilemma.measuring import horizon, measured
+from trilemma.measuring import SPARE, horizon, measured
 from trilemma.recipe.networks import DCGANCritic, DCGANGenerator, UNet
 from trilemma.recipe.recipe import (
     AdversarialRecipe,
@@ -344,6 +344,6 @@ def test_horizon() -> None:
 
     assert fixed(epochs=3) == 300
     assert fixed(images=55) in (50, 60)
-    assert fixed(minutes=1) == round(0.97 * (60 - 10 - 9) / 0.01 / 10) * 10  # nine scores: 15 %
+    assert fixed(minutes=1) == round(SPARE * (60 - 10 - 9) / 0.01 / 10) * 10  # nine scores: 15 %
     assert fixed(minutes=1, epochs=3) == 300  # minutes are a limit
     assert fixed(minutes=0.1) == 10  # at least one batch
