@@ -13,9 +13,11 @@ from pathlib import Path
 
 import torch
 
+from trilemma.assessing import assessed, keep
 from trilemma.export import export
 from trilemma.live import say, shown
 from trilemma.recipe.presets import find
+from trilemma.sides import How
 from trilemma.watch import train
 
 BUNDLES = Path(__file__).parents[1] / "src" / "trilemma" / "bundles"
@@ -33,6 +35,9 @@ def main() -> None:
         recipe = replace(recipe, train=replace(recipe.train, minutes=asked.minutes))
         with shown(name) as show:
             done = train(recipe, out=asked.runs / name, show=show, say=say)
+        made = assessed(str(done.folder.path), how=How(say=say))
+        assert made.run is not None
+        keep(made.scores, made.run)
         shutil.rmtree(BUNDLES / name, ignore_errors=True)
         print(export(str(done.folder.path), BUNDLES / name, device=torch.device("cpu"), say=say))
 
