@@ -21,7 +21,7 @@ THREAD_ROUNDS = 3  # of timing all threads against one
 SPARE = (
     0.88  # share of the time left that is planned for: three runs planned at 0.97 took 1.14 of it
 )
-SCORES, FEWEST_SCORES = 20, 4  # over a training; fewer where they would eat up its minutes
+SCORES, FEWEST_SCORES = 20, 2  # over a training; fewer where they would eat up its minutes
 SHARE = 0.15  # of a training's minutes that scores may take
 
 Reset = Callable[[], None]
