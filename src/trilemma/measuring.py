@@ -89,7 +89,9 @@ def fastest_threads(task: Task, parts: int, reset: Reset) -> int:
     On a machine that others use, a thread waits for the one whose core is taken, many times a
     step: two threads were seen to be twenty times slower than one.
     """
-    if task.device.type != "cpu" or task.threads == 1 or task.recipe.speed.threads:
+    speed = task.recipe.speed
+    told = speed.threads > 0 or speed.precision == "reference"  # which leaves nothing to chance
+    if task.device.type != "cpu" or task.threads == 1 or told:
         return task.threads
     taken: dict[int, list[float]] = {1: [], task.threads: []}
     for _ in range(THREAD_ROUNDS):
