@@ -37,7 +37,7 @@ def run(arguments: Arguments) -> None:
         console = Console()
         width = console.width if console.is_terminal else WIDE
         Console(width=width).print(table(found, wide=width >= WIDE))
-    if not found:
+    if all(one.state == "bundle" for one in found):
         say(f"no run in {runs_folder()} yet; train one: trilemma demo, or trilemma train PRESET")
 
 
