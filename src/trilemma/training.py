@@ -33,6 +33,7 @@ from trilemma.sitting import (
 from trilemma.step import Round, Task, prepare, release, shape, update
 
 CHECKPOINT_SECONDS = 60.0
+FIRST_SCORE = 0.1  # share of a training's minutes that scoring the untrained networks may take
 LOG_LINES = 500  # over the training, about
 
 
@@ -116,10 +117,7 @@ def choose(sitting: Sitting, images_in_epoch: int) -> None:
     task.compute, seconds_per_image = measured(task)
     state.choices = choices(task)
     emit(sitting, "start", choices=state.choices)
-    before = sitting.seconds
-    score(sitting, first=True)
-    picture(sitting)
-    a_score = sitting.seconds - before
+    a_score = first_look(sitting)
     added = horizon(
         task.recipe.train,
         images_in_epoch=images_in_epoch,
@@ -130,6 +128,22 @@ def choose(sitting: Sitting, images_in_epoch: int) -> None:
     state.images_total, state.score_every = processes.share(
         (state.images_seen + added, score_every(task.recipe, added, a_score))
     )
+
+
+def first_look(sitting: Sitting) -> float:
+    """Draw and score the untrained networks; return the seconds that a score with its grid costs.
+
+    Where the grid says that this score would eat up a tenth of the minutes, it is left out.
+    """
+    recipe, before = sitting.task.recipe, sitting.seconds
+    picture(sitting)
+    grid = sitting.seconds - before
+    expected = grid * recipe.watch.n / recipe.watch.grid
+    costly = recipe.train.minutes and expected > FIRST_SCORE * 60 * recipe.train.minutes
+    if processes.share(bool(costly)):
+        return grid + expected
+    score(sitting, first=True)
+    return sitting.seconds - before
 
 
 def take_up(sitting: Sitting, place: Path, images_in_epoch: int) -> None:
