@@ -403,7 +403,7 @@ def test_a_run_to_go_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("mnist-dcgan --ema 1.5", "ema is 1.5"),
         ("mnist-dcgan --data.root", "--data.root"),
         ("--config none.toml", "none.toml: no such file"),
-        ("--continue none", "no run 'none'"),
+        ("--continue none", "no run or bundle 'none'"),
         ("photos.zip", "trilemma train --data.root photos.zip"),
         ("mine.toml", "trilemma train --config mine.toml"),
     ],

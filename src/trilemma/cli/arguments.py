@@ -14,7 +14,6 @@ import tyro
 
 from trilemma.cli.parsing import OPTION, normal, options, parse, read
 from trilemma.errors import RecipeError
-from trilemma.places import runs_folder
 from trilemma.recipe import files, foreign, presets
 from trilemma.recipe.overrides import SELECTORS, apply, with_ema, with_lr
 from trilemma.recipe.recipe import Recipe
@@ -187,14 +186,12 @@ def _config(path: str) -> _Base:
 
 
 def _run_recipe(run: str) -> Path:
-    from trilemma.runs import parted  # late: it knows checkpoints, and with them torch
+    from trilemma.runs import candidates, find_run, parted  # late: they load torch
 
-    name, _ = parted(run)
-    places = (Path(name), runs_folder() / name)
-    for folder in places:
-        if (folder / "recipe.toml").is_file():
-            return folder / "recipe.toml"
-    raise RecipeError(f"no run '{name}'; looked for recipe.toml in {places[0]} and {places[1]}")
+    found = candidates(parted(run)[0])
+    if len(found) != 1:
+        find_run(run)  # says what is wrong: none, or several
+    return found[0] / "recipe.toml"
 
 
 def _value(words: Sequence[str], flag: str) -> str:
