@@ -45,15 +45,21 @@ def trained(folder: Path, kind: str, processes: int) -> Path:
     script.write_text(WORK)
     launch = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
     launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
-    out = folder / str(processes)
-    subprocess.run(
-        [sys.executable, *(launch if processes > 1 else []), str(script), str(out), kind],
-        check=True,
-        timeout=120,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-    )
-    return out
+    # Two of eight launches were seen to end with status 1, for a reason not found yet
+    # (docs/lab-notes.md): a launch may be tried three times, its result must be right every time.
+    for attempt in range(3):
+        out = folder / f"{processes}-{attempt}"
+        done = subprocess.run(
+            [sys.executable, *(launch if processes > 1 else []), str(script), str(out), kind],
+            check=False,
+            timeout=120,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode == 0:
+            return out
+    raise AssertionError(done.stderr[-3000:])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="torchrun with gloo is not tried on Windows")
