@@ -1,6 +1,7 @@
 """The report's single pictures: what they show, and that odd contents still make them."""
 
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 
 from report_demo import demo, many, only, score
-from trilemma.report import plots, words
+from trilemma.comparison import averaged
+from trilemma.report import bars, plots, words
 from trilemma.report.contents import Contents, Curve
 from trilemma.report.views import Reader
 from trilemma.scores import Scores
@@ -45,6 +48,29 @@ def test_bars_have_the_values_their_intervals_and_the_floor() -> None:
     assert sorted(x for x, _ in segments) == pytest.approx([33 - 3.919928, 33 + 3.919928])
     assert 7.5 in [line.get_xdata()[0] for line in panel.lines]
     assert panel.get_xlabel() == "FD[domain] · lower is better"
+
+
+def whisker(panel: Axes) -> list[float]:
+    """Give both ends of the only whisker."""
+    (segment,) = panel.collections[0].get_segments()
+    return sorted(x for x, _ in segment)
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "ends"),  # t(2) = 4.302653, error 1/sqrt 3: 2.484139 each way
+    [("is", (4, 5, 6), (2.515861, 7.484139)), ("fd", (1, 2, 3), (0, 4.484139))],
+)
+def test_a_group_of_seeds_has_students_interval_here_and_on_the_page(
+    metric: str, values: tuple[float, ...], ends: tuple[float, float]
+) -> None:
+    group = averaged([score(A, metric, value, 0.1) for value in values], A)
+    (panel,) = plots.bars_figure(only(group), metric, ENGLISH).axes
+    assert whisker(panel) == pytest.approx(ends)
+    axis = bars.scale([group])
+    assert axis is not None
+    drawn = bars.bar(group, 0, axis, ENGLISH.words, "en")
+    xs = re.findall(r'<line x1="([\d.]+)"[^>]* x2="([\d.]+)"[^>]* class="whisker"', drawn)
+    assert [float(x) for x in xs[0]] == pytest.approx([axis(end) for end in ends], abs=0.01)
 
 
 def test_unlike_columns_have_panels_of_their_own() -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from report_demo import DOMAIN, INCEPTION, demo, only, score
-from trilemma.report import bars, curves, metrics, numbers, pictures, svg, words
+from trilemma.report import bars, curves, metrics, numbers, pictures, radar, svg, words
 from trilemma.report.placement import chosen, clear_lead, fraction, triangle
 
 A, B = (run.name for run in demo().runs)
@@ -115,6 +115,38 @@ def test_a_lead_needs_intervals_apart(
 ) -> None:
     contents = only(score(A, "recall", *first), score(B, "recall", *second))
     assert clear_lead(triangle(contents)[1]) == leader
+
+
+def test_a_corners_error_is_the_standard_error_even_where_the_interval_is_wide() -> None:
+    wide = {"low": 0.1, "high": 1.4}  # of few seeds
+    contents = only(
+        score(A, "precision", 0.6, 0.02, 0.8, **wide), score(A, "recall", 0.5, 0.01, **wide)
+    )
+    quality, coverage, _ = (axis.place(A) for axis in triangle(contents))
+    assert quality is not None and coverage is not None
+    assert radar.value_text(quality, "en") == "75.0 ± 2.5 %"  # both divided by 0.8
+    assert radar.value_text(coverage, "en") == "50.0 ± 1.0 %"
+    distance = triangle(only(score(A, "fd", 20.0, 1.0, 8.0)))[0].place(A)
+    assert distance is not None
+    assert radar.value_text(distance, "en") == "40.0 ± 2.0 %"  # 8 / 20; 8 x 1 / 20^2
+
+
+@pytest.mark.parametrize(
+    ("metric", "drawn"),
+    [
+        ("precision", (0.0, 1.0)),
+        ("copies", (0.0, 1.0)),
+        ("fd", (0.0, 1.3)),
+        ("density", (0.0, 1.3)),
+        ("kid", (-0.2, 1.3)),
+        ("fd_corrected", (-0.2, 1.3)),
+    ],
+)
+def test_an_interval_is_drawn_as_far_as_the_metrics_range(
+    metric: str, drawn: tuple[float, float]
+) -> None:
+    assert metrics.interval(score(A, metric, 0.5, 0.1, low=-0.2, high=1.3)) == drawn
+    assert metrics.interval(score(A, metric, 0.5, 0.01, low=0.4, high=0.6)) == (0.4, 0.6)
 
 
 # --- names and numbers ----------------------------------------------------------------------------

@@ -102,6 +102,7 @@ def legend(scores: "Scores") -> list[str]:
         f"({c.split}, {c.fingerprint[:8]}); size: {c.resize}"
         for name, c in scores.columns.items()
     ]
+    lines.append("value: with its standard error behind ±")
     lines.append("floor: what as many other real images get; numbers compare within a column only")
     if any(score.biased for score in scores.scores):
         lines.append("biased: too few images for so many features; read kid instead")

@@ -161,13 +161,15 @@ MEANINGS: tuple[Entry, ...] = (  # always shown
     Entry(
         (
             "± and the 95 % interval",
-            "± is one standard error; the interval is 1.96 of them each way, and in 95 of 100 such "
-            "measurements it contains the true value.",
+            "± is one standard error; the interval is 1.96 of them each way (over a few seeds "
+            "Student's, which is wider), and in 95 of 100 such measurements it contains the true "
+            "value.",
         ),
         (
             "± e o intervalo de 95 %",
-            "± é um erro padrão; o intervalo são 1,96 deles para cada lado, e em 95 de 100 "
-            "medições assim ele contém o valor verdadeiro.",
+            "± é um erro padrão; o intervalo são 1,96 deles para cada lado (sobre poucas "
+            "sementes o de Student, mais largo), e em 95 de 100 medições assim ele contém o valor "
+            "verdadeiro.",
         ),
     ),
     Entry(

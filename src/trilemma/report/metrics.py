@@ -24,12 +24,13 @@ class Metric:
     named: str = ""  # its name under features other than Inception's, before [extractor]
     original: str = ""  # its name under Inception's features
     bounded: bool = False  # in [0, 1]: drawn on that axis
+    least: float = -math.inf  # the smallest value it can have
     unit: str = ""  # of large numbers that are written briefly: 523 MB
     wilson: bool = False  # a share of n; its error is that of Wilson's interval
 
 
 METRICS: Mapping[str, Metric] = {  # in the order of tables; other names are shown as they are
-    "fd": Metric(group="quality", better="lower", word="fd", named="FD", original="FID"),
+    "fd": Metric(group="quality", better="lower", word="fd", named="FD", original="FID", least=0.0),
     "fd_corrected": Metric(
         group="quality",
         better="lower",
@@ -38,17 +39,19 @@ METRICS: Mapping[str, Metric] = {  # in the order of tables; other names are sho
         original="FID corrected",
     ),
     "kid": Metric(group="quality", better="lower", word="kid", named="KID", original="KID"),
-    "is": Metric(group="quality", better="higher", word="is", named="IS", original="IS"),
+    "is": Metric(group="quality", better="higher", word="is", named="IS", original="IS", least=1.0),
     "psnr_y": Metric(group="quality", better="higher", word="psnr_y"),
     "ssim_y": Metric(group="quality", better="higher", word="ssim_y", bounded=True),
     "precision": Metric(group="quality", better="higher", word="precision", bounded=True),
-    "density": Metric(group="quality", better="higher", word="density"),
+    "density": Metric(group="quality", better="higher", word="density", least=0.0),
     "recall": Metric(group="coverage", better="higher", word="recall", bounded=True),
     "coverage": Metric(group="coverage", better="higher", word="coverage_metric", bounded=True),
     "copies": Metric(group="other", better="lower", word="copies", wilson=True),
-    "ms_per_image": Metric(group="speed", better="lower", word="ms_per_image"),
-    "images_per_second": Metric(group="speed", better="higher", word="images_per_second"),
-    "memory_bytes": Metric(group="speed", better="lower", word="memory_bytes", unit="B"),
+    "ms_per_image": Metric(group="speed", better="lower", word="ms_per_image", least=0.0),
+    "images_per_second": Metric(
+        group="speed", better="higher", word="images_per_second", least=0.0
+    ),
+    "memory_bytes": Metric(group="speed", better="lower", word="memory_bytes", unit="B", least=0.0),
 }
 
 UNKNOWN = Metric(group="other", better="", word="")
@@ -81,11 +84,28 @@ def label(name: str, column: Column | None, words: Mapping[str, str]) -> str:
     return metric.named or (words[metric.word] if metric.word else name)
 
 
-def interval(score: Score) -> tuple[float, float]:
-    """Give the 95 % interval of a score, (nan, nan) where its error is not known.
+def limits(metric: Metric) -> tuple[float, float]:
+    """Give the smallest and the largest value that a metric can have."""
+    return (0.0, 1.0) if metric.bounded or metric.wilson else (metric.least, math.inf)
 
-    An error of exactly 0 (no image of many was a hit, say) counts as not known. Wilson's interval
-    of a share has its middle nearer to 1/2 than the share.
+
+def interval(score: Score) -> tuple[float, float]:
+    """Give the 95 % interval of a score as it is drawn, (nan, nan) where its error is not known.
+
+    It ends where the metric's range does: Student's interval over two or three seeds goes beyond.
+    An error of exactly 0 (no image of many was a hit, say) counts as not known.
+    """
+    low, high = whole_interval(score)
+    if not low <= high:
+        return math.nan, math.nan
+    least, most = limits(of(score.metric))
+    return min(max(low, least), most), min(max(high, least), most)
+
+
+def whole_interval(score: Score) -> tuple[float, float]:
+    """Give the 95 % interval as it is computed; (nan, nan) where the error is not known.
+
+    Wilson's interval of a share has its middle nearer to 1/2 than the share.
     """
     if score.low <= score.high:  # known exactly, such as a t interval over seeds
         return score.low, score.high
@@ -96,7 +116,7 @@ def interval(score: Score) -> tuple[float, float]:
         return score.value - half, score.value + half
     weight = Z95**2 / score.n
     middle = (score.value + weight / 2) / (1 + weight)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return middle - half, middle + half
 
 
 def written(score: Score, language: str) -> str:

@@ -32,6 +32,7 @@ class Place:
 
     run: str
     value: float  # may be above 1
+    error: float  # standard error; nan: not known, or of a speed, whose axis is logarithmic
     low: float  # nan where the error is not known
     high: float
     score: Score
@@ -76,7 +77,17 @@ def placed(score: Score, ceiling: bool) -> Place:
     """Place one score; a lower-is-better score turns its interval round."""
     ends = sorted(relative(score, end, ceiling) for end in interval(score))
     value = relative(score, score.value, ceiling)
-    return Place(run=score.run, value=value, low=ends[0], high=ends[1], score=score)
+    error = relative_error(score, ceiling)
+    return Place(run=score.run, value=value, error=error, low=ends[0], high=ends[1], score=score)
+
+
+def relative_error(score: Score, ceiling: bool) -> float:
+    """Give the standard error of `relative`, to first order where it is a quotient of the value."""
+    if score.metric in SPEED:
+        return math.nan
+    if of(score.metric).better == "lower":
+        return score.floor * score.error / score.value**2 if score.value else math.nan
+    return score.error / score.floor if ceiling else score.error
 
 
 def usable(score: Score) -> bool:

@@ -121,14 +121,15 @@ def draw_bars(
     number = indices(contents)
     column = contents.scores.columns.get(key)
     for row, score in enumerate(scores):
-        error = metrics.Z95 * score.error
+        low, high = metrics.interval(score)
+        reach = [[max(score.value - low, 0.0)], [max(high - score.value, 0.0)]]
         panel.barh(
             row,
             score.value,
             height=0.62,
             color=COLOURS[number[score.run] % len(COLOURS)],
             alpha=0.3 if score.biased else 0.65,
-            xerr=error if math.isfinite(error) else None,
+            xerr=reach if math.isfinite(low + high) else None,
             error_kw={"ecolor": INK, "capsize": 3, "elinewidth": 1.3},
         )
     floors = sorted({s.floor for s in scores if math.isfinite(s.floor)})

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from trilemma.report import numbers, svg
-from trilemma.report.metrics import Z95
 from trilemma.report.placement import Axis, Place, fraction
 from trilemma.report.svg import Point
 
@@ -104,13 +103,12 @@ def described(run: str, places: Mapping[str, Place], words: Words, language: str
 
 
 def value_text(place: Place, language: str) -> str:
-    """Write a place's number: a share of the ceiling, or images a second."""
+    """Write a place's number ± standard error: a share of the ceiling; or images a second."""
     if place.score.metric in ("images_per_second", "ms_per_image"):
         return f"{rate_text(place, language)}/s"
-    error = (place.high - place.low) / (2 * Z95)
-    if not math.isfinite(error):
+    if not place.error > 0:
         return numbers.percent(place.value, language=language)
-    return numbers.with_error(100 * place.value, 100 * error, language=language) + " %"
+    return numbers.with_error(100 * place.value, 100 * place.error, language=language) + " %"
 
 
 def rate_text(place: Place, language: str) -> str:

@@ -35,8 +35,8 @@ def terminal(contents: Contents, *, language: str = "en", width: int = 80) -> Gr
             chosen = range(first, min(first + at_once, len(block.runs)))
             parts.append(block_table(block, chosen, reader["real_images"], reader))
     known = metrics.accuracy(contents.extractor_accuracy, reader, language)
-    if parts and known:
-        parts.append(Text(known, style="dim"))
+    if contents.scores.scores:
+        parts += [Text(line, style="dim") for line in (reader["scores_note"], known) if line]
     return Group(*(parts or [Text(reader["no_scores"])]))
 
 

@@ -87,11 +87,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "100.000 na ponta, um sexto do caminho é um fator de dez.",
     ),
     "triangle_reading": (
-        "How to read it: compare corners, not areas. The shaded band is the 95 % interval; the "
-        "uncertainty of the real images' own value is not in it. Values above 100 % are drawn at "
+        "How to read it: compare corners, not areas. Behind ± stands the standard error; the "
+        "shaded band is the 95 % interval. The uncertainty of the real images' own value is in "
+        "neither. Values above 100 % are drawn at "
         "the tip. Nothing here is a grade: all three corners are measured.",
-        "Como ler: compare os cantos, não as áreas. A faixa sombreada é o intervalo de 95 %; a "
-        "incerteza do próprio valor das imagens reais não está nela. Valores acima de 100 % são "
+        "Como ler: compare os cantos, não as áreas. Depois de ± vem o erro padrão; a faixa "
+        "sombreada é o intervalo de 95 %. A incerteza do próprio valor das imagens reais não está "
+        "em nenhum dos dois. Valores acima de 100 % são "
         "desenhados na ponta. Nada aqui é uma nota: os três cantos são medidos.",
     ),
     "per_second": ("/s", "/s"),
@@ -115,9 +117,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
     # bars, tables, statements
     "bars_title": ("Scores with their uncertainty", "Medidas com sua incerteza"),
     "bars_reading": (
-        "A bar is the measured value, its whisker the 95 % interval, the dashed line what other "
+        "A bar is the measured value, written ± its standard error; its whisker is the 95 % "
+        "interval, the dashed line what other "
         "real images reach: no generator should be expected to pass it.",
-        "A barra é o valor medido, o traço sobre ela o intervalo de 95 %, a linha tracejada o que "
+        "A barra é o valor medido, escrito ± seu erro padrão; o traço sobre ela é o intervalo de "
+        "95 %, a linha tracejada o que "
         "outras imagens reais alcançam: não se espera que um gerador a ultrapasse.",
     ),
     "higher_better": ("higher is better", "maior é melhor"),
