@@ -255,3 +255,11 @@ def test_what_is_missing_is_said() -> None:
     assert "3 seeds" in text["ten"]
     assert "A group of 3 runs that differ only in their seed (0, 1, 2)" in text["ten"]
     assert "Missing classes: 7." in " ".join(read(demo()).text)
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_a_drawing_of_classes_says_what_is_missing_with_one_colon(language: str) -> None:
+    titles = [drawing["aria-label"] for drawing in read(demo(), language).all("svg")
+              if "aria-label" in drawing]  # fmt: skip
+    (said,) = (title for title in titles if title.endswith(": 7"))
+    assert "::" not in "".join(titles) and words.read(language)["missing_classes"] in said

@@ -157,6 +157,6 @@ def class_shares(shares: Shares, index: int, words: Words, language: str) -> Mar
         )
     alternative = words["shares_alternative"].format(run=shares.run)
     absent_names = ", ".join(shares.missing) or words["none"]
-    says = f"{alternative} {words['missing_classes']}: {absent_names}"
+    says = f"{alternative} {words['missing_classes']} {absent_names}"
     drawing = svg.group(*parts, style=svg.series(index))
     return svg.picture(WIDTH, 4 + CLASS_ROW * len(rows), says, drawing)

@@ -32,42 +32,51 @@ def on_axis(name: str, value: float) -> Point:
     return CENTRE[0] + RADIUS * value * dx, CENTRE[1] + RADIUS * value * dy
 
 
-def frame(words: Words, *, numbered: bool) -> Markup:
-    """Draw what all runs share: axes, rings at each quarter, the names of the corners."""
+def frame(words: Words, *, small: bool) -> Markup:
+    """Draw what all runs share: axes, rings at each quarter, the names of the corners.
+
+    small: the names are large for the drawing, so that those below keep to its two sides.
+    """
     rings = [
         svg.path(
             svg.outline([on_axis(name, share) for name in DIRECTIONS], closed=True),
             style="edge" if share == 1 else "ring",
         )
-        for share in (0.25, 0.5, 0.75, 1.0)
+        for share in (1.0, 0.75, 0.5, 0.25)  # the largest is filled
     ]
     spokes = [svg.line(CENTRE, on_axis(name, 1.0), style="spoke") for name in DIRECTIONS]
+    sides = ("start", "end") if small else ("middle", "middle")
     corners = [
         svg.text((200, 34), words["quality"], style="corner", anchor="middle"),
-        svg.text((57, 318), words["coverage"], style="corner", anchor="middle"),
-        svg.text((343, 318), words["speed"], style="corner", anchor="middle"),
+        svg.text((0 if small else 57, 318), words["coverage"], style="corner", anchor=sides[0]),
+        svg.text((400 if small else 343, 318), words["speed"], style="corner", anchor=sides[1]),
     ]
-    return svg.group(*rings, *spokes, *corners, *(scale(words) if numbered else ()))
+    return svg.group(*rings, *spokes, *corners)
 
 
-def scale(words: Words) -> list[Markup]:
-    """Write the numbers beside the axes: shares of the ceiling, images a second."""
-    shares = [
-        svg.text((x - 5, y + 3), f"{share} %", style="tick", anchor="end")
-        for share in (50, 100)
-        for x, y in [on_axis("quality", share / 100)]
-    ]
-    left = [
-        svg.text((x, y + 13), f"{share} %", style="tick", anchor="middle")
-        for share in (50,)
-        for x, y in [on_axis("coverage", share / 100)]
-    ]
-    marks = []
-    for rate, name in ((1, "1"), (100, "100"), (10_000, f"10 k{words['per_second']}")):
-        x, y = on_axis("speed", fraction(rate))
-        marks.append(svg.line((x - 1.5, y + 2.6), (x + 1.5, y - 2.6), style="tickmark"))
-        marks.append(svg.text((x - 3, y + 14), name, style="tick", anchor="middle"))
-    return [*shares, *left, *marks]
+def scale(words: Words) -> Markup:
+    """Write the numbers beside the axes, clear of the marks on them and of the outer edge.
+
+    Shares of the ceiling on two axes, images a second on the third.
+    """
+    parts = []
+    for share in (50, 100):
+        x, y = on_axis("quality", share / 100)
+        parts.append(svg.text((x - 9, y + 4), f"{share} %", style="tick", anchor="end"))
+    for name, value, number in (
+        ("coverage", 0.5, "50 %"),
+        ("speed", fraction(1), "1"),
+        ("speed", fraction(100), "100"),
+    ):
+        x, y = on_axis(name, value)
+        parts.append(svg.text((x, y + 17), number, style="tick", anchor="middle"))
+        if name == "speed":
+            parts.append(svg.line((x - 1.5, y + 2.6), (x + 1.5, y - 2.6), style="tickmark"))
+    left, right = on_axis("coverage", 1.0), on_axis("speed", 1.0)
+    fastest = f"100 k{words['per_second']}"
+    parts.append(svg.text((left[0] - 9, left[1]), "100 %", style="tick", anchor="end"))
+    parts.append(svg.text((right[0] + 9, right[1]), fastest, style="tick"))
+    return svg.group(*parts)
 
 
 def shape(places: Mapping[str, Place], index: int, *, faint: bool = False) -> Markup:
@@ -129,7 +138,7 @@ def triangle(axes: Sequence[Axis], runs: Sequence[str], words: Words, language: 
         for i, (run, places) in enumerate(known.items())
     ]
     alternative = f"{words['triangle_title']}. {says}"
-    return svg.picture(400, 332, alternative, frame(words, numbered=True), *shapes)
+    return svg.picture(400, 332, alternative, frame(words, small=False), *shapes, scale(words))
 
 
 def small_triangle(
@@ -141,7 +150,7 @@ def small_triangle(
     places = corners(axes, name)
     mine = svg.group(shape(places, index), style=svg.series(index))
     says = described(name, places, words, language)
-    return svg.picture(400, 332, says, frame(words, numbered=False), *others, mine)
+    return svg.picture(400, 332, says, frame(words, small=True), *others, mine)
 
 
 STRIP = (10.0, 310.0)  # pixels of 0 and 1 on a strip
