@@ -107,6 +107,11 @@ def test_seeds_become_one_row_with_the_error_of_their_mean(runs: Path, whole: Co
         )
 
 
+def test_a_group_is_named_after_its_preset_beside_a_single_run_of_it_too(runs: Path) -> None:
+    made = of(runs, "gan-0", "gan-1", "bundle", extractor="pixels", metrics=("kid",))
+    assert [view.name for view in made.contents.runs] == ["tiny-gan (2 seeds)", "bundle"]
+
+
 def test_only_runs_with_unlike_seeds_are_grouped(runs: Path, tmp_path: Path) -> None:
     """Not two checkpoints of one run, nor a recipe trained twice, nor a bundle, nor one run twice.
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from report_demo import DOMAIN, INCEPTION, demo, only, score
+from report_demo import DOMAIN, INCEPTION, demo, score
 from trilemma.report import bars, curves, metrics, numbers, pictures, svg, words
 
 A, B = (run.name for run in demo().runs)

@@ -4,6 +4,7 @@ import datetime as dt
 import html
 import math
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
@@ -183,15 +184,23 @@ def seed_apart(one: Found, other: Found) -> bool:
 
 
 def group_names(groups: Sequence[Sequence[Scored]]) -> list[str]:
-    """Name runs after their presets; where those are equal, their folders, checkpoints, paths."""
+    """Name runs after their presets; where those are equal, their folders, checkpoints, paths.
+
+    A group of seeds keeps its preset's name, for no folder is its own, unless there are two such.
+    """
     first = [members[0].found for members in groups]
     seeds = [f" ({len(members)} seeds)" if len(members) > 1 else "" for members in groups]
     presets = [found.recipe.preset for found in first]
+    pairs = list(zip(presets, seeds, strict=True))
+    several = Counter(preset for preset, more in pairs if more)
+    kept = [preset if more and several[preset] == 1 else "" for preset, more in pairs]
     checkpoints = [f"{found.name}@{found.checkpoint}" for found in first]
-    for names in (presets, [found.name for found in first], checkpoints):
+    paths = [f"{found.place}@{found.checkpoint}" for found in first]
+    for level in (presets, [found.name for found in first], checkpoints, paths):
+        names = [own or name for own, name in zip(kept, level, strict=True)]
         if all(names) and len(set(names)) == len(names):
-            return [name + more for name, more in zip(names, seeds, strict=True)]
-    return [f"{found.place}@{found.checkpoint}" for found in first]
+            break
+    return [name + more for name, more in zip(names, seeds, strict=True)]
 
 
 def gathered(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> Scores:
