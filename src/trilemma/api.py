@@ -62,7 +62,8 @@ class Run:
     ) -> Images:
         """Draw n images; image i from seed + i."""
         options = DrawOptions(sampler=sampler, steps=steps)
-        drawer = load_generator(self.name, device=devices.pick(device), options=options)
+        run = find_run(self.name, say=say)
+        drawer = load_generator(run, device=devices.pick(device), options=options)
         return Images(drawn(drawer, range(seed, seed + n)))
 
     @property

@@ -87,7 +87,7 @@ def compare(
         raise DataError(f"--n {n}; allowed: 0 (as many as are held out) or more")
     where = devices.pick(device)
     cache_folder(say=say)  # says so where nothing can be kept
-    found = [find_run(run) for run in runs]
+    found = [find_run(run, say=say) for run in runs]
     places = {(one.place.resolve(), one.checkpoint): one for one in found}.values()
     references: dict[tuple[Any, ...], Reference] = {}
     scored = []

@@ -39,7 +39,7 @@ def sample(
     """
     if n < 1 or batch < 1:
         raise RunError(f"--n {n} --batch {batch}; allowed: 1 or more")
-    found = chosen(runs)
+    found = chosen(runs, say)
     options = DrawOptions(sampler=sampler, steps=steps)
     where = devices.pick(device)
     drawn = {}
@@ -62,14 +62,14 @@ def sample(
     ]
 
 
-def chosen(runs: Sequence[str]) -> list[Found]:
+def chosen(runs: Sequence[str], say: Callable[[str], None]) -> list[Found]:
     """Find the runs that are named, or the newest of each family."""
     if runs:
-        return [find_run(run) for run in runs]
+        return [find_run(run, say=say) for run in runs]
     both = [newest("adversarial"), newest("diffusion")]
     found = [run for run in both if run is not None]
     if not found:
-        raise RunError("no run yet; train one (trilemma demo), or name a bundle: digits-gan")
+        raise RunError("no run yet; train one (trilemma demo), or name a bundle: bundle:digits-gan")
     return found
 
 

@@ -56,7 +56,7 @@ def export(run: str, out: Path | None = None, *, device: torch.device, say: Say 
     out: the bundle's folder, new or empty; None: below ./bundles, named after the run. RunError:
     `run` is a bundle already, or something lies at `out`.
     """
-    found = find_run(run)
+    found = find_run(run, say=say)
     if found.bundle:
         raise RunError(f"{found.place} is a bundle already; copy that folder")
     target = out or PLACE / found.name

@@ -1,6 +1,6 @@
 """From what a user calls a run to the files behind it: run folders, bundles, checkpoints."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
@@ -8,13 +8,14 @@ from pathlib import Path
 
 from trilemma.checkpoint import averaged_weights, facts_of
 from trilemma.errors import RunError, TrilemmaError
-from trilemma.places import runs_folder
+from trilemma.places import Say, quiet, runs_folder
 from trilemma.recipe.files import read
 from trilemma.recipe.recipe import Recipe
 from trilemma.runfolder import RunFolder
 
 WEIGHTS = "generator.safetensors"  # what makes a folder a bundle
 SHIPPED = "bundles"  # folder of the package
+BUNDLE = "bundle:"  # in front of the name of a bundle that ships, and of nothing else
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,22 +38,35 @@ class Found:
         return int(number) if number.isdigit() else 0
 
 
-def find_run(text: str) -> Found:
-    """Find a run or bundle by path, name, or beginning of a name; `@best`, `@last`, `@IMAGES` pick.
+def find_run(text: str, *, say: Say = quiet) -> Found:
+    """Find a run or bundle by path, name, preset or beginning of a name, in `candidates`' order.
 
+    `@best`, `@last`, `@IMAGES` pick a checkpoint. say: gets one line where a preset's name decided.
     RunError: nothing fits (the closest are named), or several do.
     """
     name, which = parted(text)
     places = candidates(name)
     if not places:
-        known = sorted({place.name for place in [*run_places(), *shipped()]})
+        known = sorted({place.name for place in run_places()} | {*map(spelled, shipped())})
         close = get_close_matches(name, known, 3, 0.4) or known[:5]
         hint = f"closest: {', '.join(close)}" if close else "there are none yet"
         raise RunError(f"no run or bundle {name!r}; {hint} (trilemma runs lists them)")
     if len(places) > 1:
         listed = ", ".join(spelled(place) for place in places)
         raise RunError(f"{name!r} fits {len(places)} runs: {listed}; give one of these paths")
-    return found(places[0], which)
+    run = found(places[0], which)
+    if run.recipe.preset == name and (run.name != name or run.place in shipped()):
+        say(f"{name}: {taken(run)}")
+    return run
+
+
+def taken(run: Found) -> str:
+    """Say of a run that was found by its preset which it is, and how else to call the others."""
+    ours = next((place for place in shipped() if place.name == run.recipe.preset), None)
+    if run.place == ours:
+        return "the bundle that ships; no run of this preset is here"
+    other = f"; {spelled(ours)} is the one that ships" if ours else ""
+    return f"the newest run of this preset, {run.place}{other}"
 
 
 def parted(text: str) -> tuple[str, str]:
@@ -65,7 +79,9 @@ def parted(text: str) -> tuple[str, str]:
 
 
 def spelled(place: Path) -> str:
-    """Write a path so that it cannot be taken for a run's name."""
+    """Write a path so that it cannot be taken for a run's name; a bundle that ships by its own."""
+    if place in shipped():
+        return BUNDLE + place.name
     return f"./{place}" if len(place.parts) == 1 else str(place)
 
 
@@ -90,14 +106,27 @@ def found(place: Path, which: str = "") -> Found:
 
 
 def candidates(name: str) -> list[Path]:
-    """List what a name may mean: a path; else a run or shipped bundle; else beginnings of names."""
-    path = Path(name)
-    exact = [place for place in [*run_places(), *shipped()] if place.name == name]
+    """List what a name may mean: as `called`; else runs whose names begin so."""
+    return called(name) or [place for place in run_places() if name and place.name.startswith(name)]
+
+
+def called(name: str) -> list[Path]:
+    """List what has this very name: a path, a run; else the preset's newest run; else its bundle.
+
+    `bundle:NAME` is the bundle that ships, whatever lies here.
+    """
+    bundles, path = list(shipped()), Path(name)
+    if name.startswith(BUNDLE):
+        return [place for place in bundles if spelled(place) == name]
+    runs = [place for place in run_places() if place.name == name]
+    ours = [place for place in bundles if place.name == name]
     if is_run(path):
-        return [path, *(place for place in exact if place.resolve() != path.resolve())]
-    if exact:
-        return exact
-    return [place for place in run_places() if name and place.name.startswith(name)]
+        others = (place for place in (*runs, *ours) if place.resolve() != path.resolve())
+        return [path, *others]
+    if runs:
+        return runs
+    run = _newest(lambda recipe: recipe.preset == name)
+    return [run.place] if run else ours
 
 
 def is_run(path: Path) -> bool:
@@ -119,11 +148,15 @@ def shipped() -> Iterator[Path]:
 
 def newest(kind: str) -> Found | None:
     """Find the newest run of a family that has weights and a recipe that can be read."""
+    return _newest(lambda recipe: recipe.family.kind == kind)
+
+
+def _newest(fits: Callable[[Recipe], bool]) -> Found | None:
     for place in reversed(run_places()):
         try:
             run = found(place)
         except TrilemmaError:
             continue
-        if run.recipe.family.kind == kind:
+        if fits(run.recipe):
             return run
     return None

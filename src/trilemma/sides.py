@@ -55,23 +55,19 @@ def side_of(text: str, how: How, *, beside: Side | None = None) -> Side:
 
     beside: a run on a named set says where the files of that set lie.
     """
-    name, which = runs.parted(text)
+    name = runs.parted(text)[0]
     base, split = (text, "all") if Path(text).exists() else split_of(text)
-    places = {place.resolve(): place for place in (*runs.run_places(), *runs.shipped())}
-    found = {real: place for real, place in places.items() if place.name == name}
-    if runs.is_run(Path(name)):
-        found[Path(name).resolve()] = Path(name)
+    found = {place.resolve(): place for place in runs.called(name)}
     meant = [f"the run {runs.spelled(place)}" for place in found.values()]
     meant += [f"the data set {base}"] if base in NAMED else []
     there = bool(text) and Path(base).exists() and Path(base).resolve() not in found
     meant += [f"the path {Path(base)}"] if there else []
     if len(meant) > 1:
         raise RunError(f"{text!r} fits {', '.join(meant)}; a path is meant with ./ in front")
-    if found:
-        return runs.found(next(iter(found.values())), which)
-    if not (meant or SHARD.search(text)):
-        if runs.candidates(name):
-            return runs.find_run(text)  # by the beginning of its name
+    by_beginning = not (meant or SHARD.search(text))
+    if found or (by_beginning and runs.candidates(name)):
+        return runs.find_run(text, say=how.say)
+    if by_beginning:
         raise RunError(
             f"{text!r} is no run, bundle, path or data set; sets are {', '.join(NAMED)} "
             "(trilemma runs lists the runs)"

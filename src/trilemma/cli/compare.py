@@ -11,7 +11,10 @@ import tyro
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Score runs on equal terms and write one report; runs that differ in the seed are grouped."""
+    """Score runs on equal terms and write one report; runs that differ in the seed are grouped.
+
+    A preset's name means its newest run, else the bundle that ships; bundle:NAME is that bundle.
+    """
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()  # runs or bundles
     out: str = "reports"  # folder of report.html, the plots and the tables

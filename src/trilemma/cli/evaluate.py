@@ -17,7 +17,8 @@ class Arguments:
     """Score images against images.
 
     Either side is a run (NAME, NAME@last, NAME@128000), a bundle, a folder, a zip, an .npz or .npy
-    file, shards, or a named set (mnist:test). All images get one size: that of the run, else the
+    file, shards, or a named set (mnist:test). A preset's name means its newest run, else the bundle
+    that ships; bundle:NAME is that bundle. All images get one size: that of the run, else the
     smaller of the two.
     """
 

@@ -9,7 +9,10 @@ import tyro
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Draw images from runs or bundles; several give one picture, from equal seeds."""
+    """Draw images from runs or bundles; several give one picture, from equal seeds.
+
+    A preset's name means its newest run, else the bundle that ships; bundle:NAME is that bundle.
+    """
 
     runs: Annotated[
         tuple[str, ...], tyro.conf.Positional

@@ -1,0 +1,109 @@
+"""What a preset's name means: the newest run of it, else the bundle that ships."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from handmade import RECIPE, make_run, seeded
+from trilemma import drawing, runs
+from trilemma.cli.arguments import parse_train
+from trilemma.errors import RunError
+from trilemma.places import Say
+from trilemma.runs import Found
+from trilemma.sides import How, side_of
+
+GAN = replace(RECIPE, preset="digits-gan")  # a small network under the name of a bundle
+
+
+def by_side(text: str, say: Say) -> Found:
+    side = side_of(text, How(say=say))
+    assert isinstance(side, Found)
+    return side
+
+
+WAYS: dict[str, Callable[[str, Say], Found]] = {
+    "find_run": lambda text, say: runs.find_run(text, say=say),
+    "sample": lambda text, say: drawing.chosen([text], say)[0],
+    "evaluate": by_side,
+}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder of its own, where the runs lie in runs/."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TRILEMMA_RUNS", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(params=WAYS)
+def find(request: pytest.FixtureRequest) -> Callable[[str], tuple[Found, list[str]]]:
+    """Give one way to find a run, with the lines that it says."""
+
+    def look(text: str) -> tuple[Found, list[str]]:
+        said: list[str] = []
+        return WAYS[request.param](text, said.append), said
+
+    return look
+
+
+def begun(name: str, second: int, *, kept: tuple[int, ...] = (320, 640)) -> None:
+    place = make_run(Path("runs") / name, seeded(GAN, second), kept=kept).path
+    os.utime(place / "recipe.toml", (second, second))
+
+
+def test_a_preset_is_its_newest_run_and_the_bundle_stays_in_reach(
+    find: Callable[[str], tuple[Found, list[str]]],
+) -> None:
+    found, (line,) = find("digits-gan")
+    assert found.bundle and line == (
+        "digits-gan: the bundle that ships; no run of this preset is here"
+    )
+    begun("digits-gan-s2-bb", 2)
+    begun("digits-gan-s1-aa", 1)
+    begun("digits-gan-s3-cc", 3)
+    for left in ("best", "checkpoints"):  # nothing to draw with yet
+        (Path("runs/digits-gan-s3-cc") / left).rename(f"{left}-away")
+    found, (line,) = find("digits-gan")
+    assert (found.name, found.bundle) == ("digits-gan-s2-bb", False)
+    assert "newest run" in line and "digits-gan-s2-bb" in line and "bundle:digits-gan" in line
+    found, said = find("bundle:digits-gan")
+    assert (found.name, found.bundle, said) == ("digits-gan", True, [])
+    assert find("digits-gan@last")[0].checkpoint == "640"
+
+
+def test_a_path_and_a_folder_s_own_name_come_first(
+    find: Callable[[str], tuple[Found, list[str]]],
+) -> None:
+    begun("digits-gan", 1)
+    begun("digits-gan-s2-bb", 2)
+    found, said = find("digits-gan")
+    assert (found.name, found.bundle, said) == ("digits-gan", False, [])
+    make_run(Path("digits-gan"))
+    with pytest.raises(RunError, match=r"\./digits-gan.*bundle:digits-gan"):
+        find("digits-gan")
+    assert find("./digits-gan")[0].recipe == RECIPE
+
+
+def test_a_preset_without_a_bundle_has_its_newest_run_too(
+    find: Callable[[str], tuple[Found, list[str]]],
+) -> None:
+    for seed in (1, 2):
+        make_run(Path(f"runs/tiny-gan-s{seed}"), seeded(RECIPE, seed))
+        os.utime(f"runs/tiny-gan-s{seed}/recipe.toml", (seed, seed))
+    found, (line,) = find("tiny-gan")
+    assert found.name == "tiny-gan-s2" and "bundle:" not in line
+    with pytest.raises(RunError, match="fits 2 runs"):
+        find("tiny-ga")
+    with pytest.raises(RunError, match="bundle:tiny-gan"):
+        find("bundle:tiny-gan")
+
+
+def test_a_training_goes_on_from_the_newest_run_of_a_preset() -> None:
+    begun("digits-gan-s1-aa", 1)
+    begun("digits-gan-s2-bb", 2)
+    asked = parse_train(["--continue", "digits-gan", "--epochs", "1"])
+    assert (asked.recipe.preset, asked.recipe.seed) == ("digits-gan", 2)
