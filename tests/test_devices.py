@@ -67,11 +67,12 @@ class Clock:
         self.now = 0.0
         self.cost, self.loss = cost, loss
         self.order: list[Choice] = []
+        self.hiccup = 20.0  # of the sixth step: another program got in between
 
     def step(self, choice: Choice) -> Callable[[], float]:
         def one() -> float:
             slow = 10.0 if choice not in self.order else 1.0  # the first step warms up
-            hiccup = 20.0 if len(self.order) == 5 else 1.0  # another program got in between
+            hiccup = self.hiccup if len(self.order) == 5 else 1.0
             self.now += self.cost[choice] * slow * hiccup
             self.order.append(choice)
             return self.loss[choice]
@@ -82,7 +83,7 @@ class Clock:
 def test_measure_keeps_the_fastest_by_the_median_and_takes_turns() -> None:
     clock = Clock({REFERENCE: 0.3, LAST: 0.2, BF16: 0.1}, {REFERENCE: 0.7, LAST: 0.7, BF16: 0.71})
     found = devices.measure(
-        clock.step, [REFERENCE, LAST, BF16], seconds=4.0, clock=lambda: clock.now
+        clock.step, [REFERENCE, LAST, BF16], seconds=14.0, clock=lambda: clock.now
     )
     assert found.choice == BF16
     assert [timing.choice for timing in found.timings] == [REFERENCE, LAST, BF16]
@@ -105,6 +106,19 @@ def test_no_sound_choice_is_an_error() -> None:
     clock = Clock({REFERENCE: 0.3}, {REFERENCE: math.nan})
     with pytest.raises(MachineError, match="reference"):
         devices.measure(clock.step, [REFERENCE], clock=lambda: clock.now)
+
+
+@pytest.mark.parametrize(("seconds", "steps"), [(0.0, 2), (4.9, 2), (5.1, 3), (6.1, 6), (6.8, 9)])
+def test_measuring_ends_with_its_seconds(seconds: float, steps: int) -> None:
+    """First steps take 3, 2 and 1 s, the others a tenth: two are taken whatever the time."""
+    clock = Clock({REFERENCE: 0.3, LAST: 0.2, BF16: 0.1}, {REFERENCE: 0.7, LAST: 0.7, BF16: 0.71})
+    clock.hiccup = 1.0
+    found = devices.measure(
+        clock.step, [REFERENCE, LAST, BF16], seconds=seconds, clock=lambda: clock.now
+    )
+    assert len(clock.order) == steps
+    assert found.choice == (LAST if steps == 2 else BF16)
+    assert math.isclose(found.timings[0].seconds, 0.3 if steps > 3 else 3.0, rel_tol=1e-6)
 
 
 def test_one_choice_alone_takes_three_steps() -> None:

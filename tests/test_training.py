@@ -17,7 +17,7 @@ from trilemma.checkpoint import State, checkpoints, flat
 from trilemma.data.batches import Batches
 from trilemma.data.values import Source
 from trilemma.devices import Choice
-from trilemma.errors import DivergedError, RunError, StoppedError
+from trilemma.errors import DivergedError, RecipeError, RunError, StoppedError
 from trilemma.families import build
 from trilemma.families.family import At, Batch, Family, Losses, Noise, TensorClock
 from trilemma.measuring import SPARE, horizon, measured
@@ -346,4 +346,5 @@ def test_horizon() -> None:
     assert fixed(images=55) in (50, 60)
     assert fixed(minutes=1) == round(SPARE * (60 - 10 - 9) / 0.01 / 10) * 10  # nine scores: 15 %
     assert fixed(minutes=1, epochs=3) == 300  # minutes are a limit
-    assert fixed(minutes=0.1) == 10  # at least one batch
+    with pytest.raises(RecipeError, match=r"0\.1 minutes are too few: 12 s go .* 0\.1 s .* 0\.4 or"):
+        fixed(minutes=0.1)

@@ -17,6 +17,8 @@ from trilemma.errors import MachineError
 
 Seconds = Callable[[], float]
 Precision = Literal["float32", "bf16"]
+FEWEST_CHOICES = 2  # that are tried however long a step takes: float32 and bf16
+ALONE = 3  # steps of a choice that has no other beside it
 TOLERANCE = 0.05  # of the loss; bf16 keeps 8 bits, a step's loss moves by under 1 %
 
 
@@ -83,7 +85,7 @@ class Timing:
 
     choice: Choice
     seconds: float  # a step, median
-    spread: float  # seconds, half the distance of the quartiles
+    spread: float  # seconds, half the distance of the quartiles; 0 for a single step
     loss: float  # of its first step
     sound: bool  # finite, and as REFERENCE's within TOLERANCE
 
@@ -110,7 +112,7 @@ def candidates(device: torch.device, precision: str = "auto") -> tuple[Choice, .
     wanted: tuple[Precision, ...] = ("float32", "bf16") if halves else ("float32",)
     if precision in ("float32", "bf16"):
         wanted = ("bf16",) if precision == "bf16" else ("float32",)
-    return tuple(Choice(precision=p, channels_last=last) for p in wanted for last in layouts)
+    return tuple(Choice(precision=p, channels_last=last) for last in layouts for p in wanted)
 
 
 @contextlib.contextmanager
@@ -146,35 +148,46 @@ def measure(
 
     step: makes for a choice a function that takes one training step, waits for the device, and
     gives the loss; every choice begins from the same weights and images, as `before` lays them out
-    (not timed). seconds: for all of it, at least three rounds; process 0 says when it is over. The
-    first step of each warms up and is not timed. MachineError if none is sound.
+    (not timed). seconds: for all of it, up to the end of a round; process 0 says when it is over.
+    The first step of each warms up and counts only where there is time for no other; choices after
+    the second are left out where even the first steps take longer. MachineError if none is sound.
     """
-    steps = [step(choice) for choice in choices]
-    losses = []
-    for choice, one in zip(choices, steps, strict=True):
-        before(choice)
-        losses.append(one())
-    taken: list[list[float]] = [[] for _ in steps]
     begin = clock()
-    enough = False
-    while not enough:
-        for choice, one, times in zip(choices, steps, taken, strict=True):
-            before(choice)
-            start = clock()
-            one()
-            times.append(clock() - start)
-        over = len(choices) == 1 or clock() - begin >= seconds
-        enough = processes.share(len(taken[0]) >= 3 and over)
-    reference = losses[choices.index(REFERENCE)] if REFERENCE in choices else losses[0]
+
+    def over() -> bool:
+        return bool(processes.share(clock() - begin >= seconds))
+
+    def timed(choice: Choice, one: Callable[[], float]) -> tuple[float, float]:
+        before(choice)
+        start = clock()
+        loss = one()
+        return clock() - start, loss
+
+    steps: list[tuple[Choice, Callable[[], float]]] = []
+    cold: list[float] = []
+    losses: list[float] = []
+    for choice in choices:
+        if len(steps) >= FEWEST_CHOICES and over():
+            break
+        steps.append((choice, step(choice)))
+        took, loss = timed(*steps[-1])
+        cold.append(took)
+        losses.append(loss)
+    warm: list[list[float]] = [[] for _ in steps]
+    while not over() and not (len(steps) == 1 and len(warm[0]) >= ALONE):
+        for (choice, one), times in zip(steps, warm, strict=True):
+            times.append(timed(choice, one)[0])
+    tried = [choice for choice, _ in steps]
+    reference = losses[tried.index(REFERENCE)] if REFERENCE in tried else losses[0]
     timings = tuple(
         Timing(
             choice=choice,
-            seconds=statistics.median(times),
+            seconds=statistics.median(times or [first]),
             spread=_spread(times),
             loss=loss,
             sound=_sound(loss, reference),
         )
-        for choice, times, loss in zip(choices, taken, losses, strict=True)
+        for (choice, _), first, times, loss in zip(steps, cold, warm, losses, strict=True)
     )
     return Measured(choice=_fastest(timings), timings=timings)
 
@@ -203,6 +216,8 @@ def _listed() -> str:
 
 
 def _spread(times: Sequence[float]) -> float:
+    if len(times) < 2:
+        return 0.0
     low, _, high = statistics.quantiles(times, n=4)
     return (high - low) / 2
 

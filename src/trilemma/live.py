@@ -20,7 +20,15 @@ from trilemma import devices, machine
 Event = Mapping[str, Any]
 PLAIN_SECONDS = 10.0  # between two plain lines
 NOTEBOOK_SECONDS = 0.25  # between two updates of what a notebook shows
-ALWAYS = ("start", "score", "resume", "rollback", "end")  # events that are worth a line at once
+ALWAYS = (
+    "measuring",
+    "start",
+    "note",
+    "score",
+    "resume",
+    "rollback",
+    "end",
+)  # events that are worth a line at once
 
 
 @dataclass
@@ -46,7 +54,7 @@ class Status:
             self.losses, self.scalars = dict(event["losses"]), dict(event["scalars"])
         elif event["event"] == "score":
             self.scores = dict(event["scalars"])
-        self.last = event.get("why", self.last)
+        self.last = event.get("why", "" if event["event"] == "start" else self.last)
 
     @property
     def rate(self) -> float:
@@ -83,7 +91,9 @@ def line(event: Event, status: Status) -> str:
     total = f"/{status.images_total:,}" if status.images_total else ""
     head = f"{duration(status.seconds):>9}  {status.images_seen:,}{total} images"
     tail = {
+        "measuring": status.last,
         "start": "measured: " + choice(event),
+        "note": status.last,
         "step": f"{status.rate:,.0f}/s, {status.left} left  {numbers(status.losses)}",
         "score": "score: " + numbers(status.scores),
         "resume": "goes on from its last checkpoint",
@@ -102,6 +112,7 @@ def choice(event: Event) -> str:
 
 def rows_of(status: Status) -> dict[str, str]:
     """Write what the live display says, by its names."""
+    note = {"note": status.last} if status.last else {}
     return {
         "images": f"{status.images_seen:,} of {status.images_total:,}, {status.rate:,.0f} a second",
         "time": f"{duration(status.seconds)} gone, {status.left} left",
@@ -109,6 +120,7 @@ def rows_of(status: Status) -> dict[str, str]:
         "scalars": numbers(status.scalars),
         "last score": numbers(status.scores) or "...",
         "memory": f"{machine.peak_process_memory() / 1e9:.1f} GB at most",
+        **note,
     }
 
 

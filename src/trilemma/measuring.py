@@ -1,6 +1,7 @@
 """What is measured once at the start of a training: how a step is computed, how long it takes."""
 
 import copy
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -11,16 +12,19 @@ import torch
 from trilemma import devices, machine, processes
 from trilemma.checkpoint import flat, unflat
 from trilemma.devices import Choice
-from trilemma.errors import MemoryTooSmallError
+from trilemma.errors import MemoryTooSmallError, RecipeError
 from trilemma.families.family import At
 from trilemma.recipe.recipe import TrainRecipe
 from trilemma.step import Compute, Task, shape, update
 
-SECONDS = 4.0  # for timing the choices
+SECONDS = 4.0  # for timing the choices, half as many for the threads
+SECONDS_SHARE = 0.05  # of a training's minutes, at most, for the same
+STEPS, STEPS_SHARE = 8, 0.25  # measuring takes at least so many steps; this share is too much
 THREAD_ROUNDS = 3  # of timing all threads against one
 SPARE = (
     0.88  # share of the time left that is planned for: three runs planned at 0.97 took 1.14 of it
 )
+FEW = 100  # steps; a training of fewer is announced as one that shows little
 SCORES, FEWEST_SCORES = 20, 2  # over a training; fewer where they would eat up its minutes
 SHARE = 0.15  # of a training's minutes that scores may take
 
@@ -30,27 +34,40 @@ Reset = Callable[[], None]
 def measured(task: Task) -> tuple[Compute, float]:
     """Time every way to compute the recipe's own step; return the fastest sound one.
 
-    Also returns its seconds per image. Networks and optimizers are left as they were.
+    Also returns its seconds per image. Networks and optimizers are left as they were. Where the
+    recipe's minutes are too few for this, the first step alone is timed.
     MemoryTooSmallError: the batch fits neither whole nor, where that is allowed, in parts.
     """
     reset = remembered(task)
-    parts = fitting_parts(task, reset)
-    threads = fastest_threads(task, parts, reset)
-    choices = devices.candidates(task.device, task.recipe.speed.precision)
+    parts, first = fitting_parts(task, reset)
+    compute, seconds = Compute(parts=parts, threads=task.threads), first
+    if not processes.share(hurried(task.recipe.train, first)):
+        compute, seconds = fastest(task, parts, reset)
+    compute, seconds = processes.share((compute, seconds))
+    lay_out(task, compute, reset)
+    return task.compute, seconds / images_a_round(task)
+
+
+def hurried(train: TrainRecipe, seconds_a_step: float) -> bool:
+    """Are the recipe's minutes too few to measure, at a step of that many seconds?"""
+    return bool(train.minutes) and STEPS * seconds_a_step > STEPS_SHARE * 60 * train.minutes
+
+
+def fastest(task: Task, parts: int, reset: Reset) -> tuple[Compute, float]:
+    """Find the number of threads, then precision and layout; return them and a step's seconds."""
+    train = task.recipe.train
+    seconds = min(SECONDS, SECONDS_SHARE * 60 * train.minutes) if train.minutes else SECONDS
+    threads = fastest_threads(task, parts, reset, seconds=seconds / 2)
 
     def before(choice: Choice) -> None:
         lay_out(task, Compute(choice=choice, parts=parts, threads=threads), reset)
 
+    choices = devices.candidates(task.device, task.recipe.speed.precision)
     found = devices.measure(
-        lambda choice: lambda: trial(task),
-        choices,
-        before=before,
-        seconds=SECONDS if len(choices) > 1 else SECONDS / 4,
+        lambda choice: lambda: trial(task), choices, before=before, seconds=seconds
     )
-    seconds = next(t.seconds for t in found.timings if t.choice == found.choice)
-    choice, parts, threads, seconds = processes.share((found.choice, parts, threads, seconds))
-    lay_out(task, Compute(choice=choice, parts=parts, threads=threads), reset)
-    return task.compute, seconds / images_a_round(task)
+    step = next(t.seconds for t in found.timings if t.choice == found.choice)
+    return Compute(choice=found.choice, parts=parts, threads=threads), step
 
 
 def remembered(task: Task) -> Reset:
@@ -83,18 +100,22 @@ def trial(task: Task) -> float:
     return loss
 
 
-def fastest_threads(task: Task, parts: int, reset: Reset) -> int:
+def fastest_threads(task: Task, parts: int, reset: Reset, *, seconds: float) -> int:
     """Say how many CPU threads a step should take: all of them or, where that is faster, one.
 
     On a machine that others use, a thread waits for the one whose core is taken, many times a
-    step: two threads were seen to be twenty times slower than one.
+    step: two threads were seen to be twenty times slower than one. seconds: for all of it; a step
+    of each is always taken.
     """
     speed = task.recipe.speed
     told = speed.threads > 0 or speed.precision == "reference"  # which leaves nothing to chance
     if task.device.type != "cpu" or task.threads == 1 or told:
         return task.threads
     taken: dict[int, list[float]] = {1: [], task.threads: []}
-    for _ in range(THREAD_ROUNDS):
+    begin = time.perf_counter()
+    for number in range(THREAD_ROUNDS):
+        if number and processes.share(time.perf_counter() - begin >= seconds):
+            break
         for threads, times in taken.items():
             lay_out(task, Compute(parts=parts, threads=threads), reset)
             start = time.perf_counter()
@@ -109,13 +130,17 @@ def images_a_round(task: Task) -> int:
     return task.recipe.train.batch_size * next(count for count in repeats if count)
 
 
-def fitting_parts(task: Task, reset: Reset) -> int:
-    """Find into how many parts a batch must be cut to fit into memory; 1 where it fits whole."""
+def fitting_parts(task: Task, reset: Reset) -> tuple[int, float]:
+    """Find into how many parts a batch must be cut to fit into memory; 1 where it fits whole.
+
+    Also returns the seconds of that step, the first that was taken so.
+    """
     n = task.recipe.train.batch_size
     doubled = [1 << power for power in range(3, n.bit_length())]
     tries: list[int] = [*range(1, min(n, 7) + 1), *doubled]
     for parts in tries:
         lay_out(task, Compute(parts=parts), reset)
+        start = time.perf_counter()
         try:
             trial(task)
         except (RuntimeError, MemoryError) as error:
@@ -127,7 +152,7 @@ def fitting_parts(task: Task, reset: Reset) -> int:
                 f"a batch of {n} does not fit into memory, and these networks need it whole; "
                 f"--batch-size {n // parts} fits"
             )
-        return parts
+        return parts, time.perf_counter() - start
     raise MemoryTooSmallError(
         "one image does not fit into memory; take a smaller --data.size or network"
     )
@@ -148,7 +173,10 @@ def horizon(
     seconds_gone: float = 0.0,
     seconds_a_score: float = 0.0,
 ) -> int:
-    """Fix how many images a training will see; whole batches, at least one."""
+    """Fix how many images a training will see; whole batches, at least one.
+
+    RecipeError: not one batch fits into the recipe's minutes.
+    """
     ends = []
     if train.images:
         ends.append(float(train.images))
@@ -158,7 +186,20 @@ def horizon(
         left = 60 * train.minutes - seconds_gone
         left -= scores_in(train, seconds_a_score) * seconds_a_score
         ends.append(SPARE * left / seconds_per_image)
+        if ends[-1] < train.batch_size:
+            step = seconds_per_image * train.batch_size
+            raise RecipeError(too_few(train.minutes, spent=60 * train.minutes - left, step=step))
     return max(1, round(min(ends) / train.batch_size)) * train.batch_size
+
+
+def too_few(minutes: float, *, spent: float, step: float) -> str:
+    """Say what so many minutes do not hold, and how many would; spent and step in seconds."""
+    enough = math.ceil((spent + FEW * step / SPARE) / 6) / 10
+    return (
+        f"{minutes:g} minutes are too few: {spent:.0f} s go into measuring and scores, and a step "
+        f"takes {step:.2g} s here; give --minutes {enough:g} or more, a smaller --batch-size or "
+        "--data.size"
+    )
 
 
 def scores_in(train: TrainRecipe, seconds_a_score: float) -> int:

@@ -14,7 +14,7 @@ from trilemma.data.batches import Batches
 from trilemma.errors import StoppedError
 from trilemma.families.family import At, Family
 from trilemma.interrupts import Interrupt
-from trilemma.measuring import fingerprint, from_plain, horizon, measured, scores_in
+from trilemma.measuring import FEW, fingerprint, from_plain, horizon, measured, scores_in
 from trilemma.recipe.recipe import Recipe
 from trilemma.runfolder import RunFolder
 from trilemma.sitting import (
@@ -114,6 +114,7 @@ def begin(sitting: Sitting, images_in_epoch: int) -> None:
 def choose(sitting: Sitting, images_in_epoch: int) -> None:
     """Measure how a step is computed and what a score costs; fix the horizon."""
     task, state = sitting.task, sitting.state
+    tell(sitting, "measuring", "measuring how a step is computed best here")
     task.compute, seconds_per_image = measured(task)
     state.choices = choices(task)
     emit(sitting, "start", choices=state.choices)
@@ -128,6 +129,19 @@ def choose(sitting: Sitting, images_in_epoch: int) -> None:
     state.images_total, state.score_every = processes.share(
         (state.images_seen + added, score_every(task.recipe, added, a_score))
     )
+    steps = added // task.recipe.train.batch_size
+    if task.recipe.train.minutes and steps < FEW:
+        step = task.recipe.train.batch_size * seconds_per_image
+        tell(sitting, "note", f"only {steps} steps of {step:.2g} s fit into these minutes")
+
+
+def tell(sitting: Sitting, event: str, why: str) -> None:
+    """Show a line that is not part of the log."""
+    state = sitting.state
+    if processes.rank() == 0:
+        seconds = sitting.seconds
+        told = {"event": event, "images_seen": state.images_seen, "seconds": seconds, "why": why}
+        sitting.watch.show(told)
 
 
 def first_look(sitting: Sitting) -> float:
@@ -227,7 +241,7 @@ def ended(sitting: Sitting) -> str:
     late = train.minutes and processes.share(sitting.seconds >= 60 * train.minutes)
     if late and state.images_seen < state.images_total:
         share = state.images_seen / state.images_total
-        return f"out of time at {share:.0%} of the horizon: the machine became slower"
+        return f"out of time at {share:.0%} of the horizon: slower than measured at the start"
     return ""
 
 

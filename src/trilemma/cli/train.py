@@ -1,11 +1,11 @@
 """trilemma train: train a recipe, or go on with it."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from trilemma.cli.arguments import TrainCommand
+from trilemma.cli.data import forecast_lines
 from trilemma.forecasting import forecast
 from trilemma.live import Event, counted, device_line, say, shown
 from trilemma.recipe.checking import check
@@ -21,7 +21,8 @@ def run(command: TrainCommand) -> None:
     say(device_line(command.recipe.speed.device))
     if command.dry_run:
         print(to_text(command.recipe))
-        print(json.dumps(forecast(command.recipe, say=say), indent=1))
+        say("measuring a few steps of it ...")
+        print("\n".join(forecast_lines(forecast(command.recipe, say=say))))
         return
     for seed in command.seeds:
         recipe = replace(command.recipe, seed=seed)

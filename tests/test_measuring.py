@@ -1,0 +1,88 @@
+"""Measuring is bounded by the minutes that a training has, and says what does not fit."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import tiny
+from trilemma import measuring, watch
+from trilemma.data.batches import Batches
+from trilemma.data.sources import open_source
+from trilemma.errors import RecipeError
+from trilemma.families import build
+from trilemma.recipe.recipe import Recipe, SpeedRecipe, TrainRecipe
+from trilemma.step import Task, prepare
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tiny.digits(tmp_path / "digits.npz", 40)
+
+
+def task_of(recipe: Recipe) -> Task:
+    source = open_source(recipe.data, "train")
+    task = Task(
+        recipe=recipe,
+        family=build(recipe),
+        batches=Batches(source, recipe.train.batch_size, seed=0),
+        device=torch.device("cpu"),
+        threads=2,
+    )
+    prepare(task)
+    return task
+
+
+@pytest.mark.parametrize(
+    ("minutes", "step", "hurried"),
+    [(0.3, 0.5, False), (0.3, 0.6, True), (5.0, 9.0, False), (5.0, 10.0, True), (0.0, 99.0, False)],
+)
+def test_a_quarter_of_the_minutes_is_too_much(minutes: float, step: float, hurried: bool) -> None:
+    assert measuring.hurried(TrainRecipe(minutes=minutes), step) == hurried
+
+
+@pytest.mark.parametrize("seconds", [0.01, 1.0])
+def test_where_minutes_are_few_one_step_alone_is_timed(
+    data: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    now = [0.0]
+    steps: list[float] = []
+
+    def trial(task: Task) -> float:
+        now[0] += seconds
+        steps.append(seconds)
+        return 1.0
+
+    monkeypatch.setattr(measuring, "trial", trial)
+    monkeypatch.setattr(measuring.time, "perf_counter", lambda: now[0])
+    recipe = tiny.recipe(data, tiny.DIFFUSION, images=0, minutes=0.5)
+    recipe = replace(recipe, speed=SpeedRecipe(precision="auto"))
+    compute, per_image = measuring.measured(task_of(recipe))
+    if seconds == 1.0:
+        assert len(steps) == 1
+        assert compute.choice.precision == "float32"
+        assert per_image == pytest.approx(seconds / recipe.train.batch_size)
+    else:
+        assert len(steps) > 8
+
+
+def test_minutes_that_hold_no_step_are_refused_with_those_that_would(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trilemma.training.measured", lambda task: (task.compute, 2.0))
+    recipe = tiny.recipe(data, tiny.DIFFUSION, images=0, minutes=0.2)
+    with pytest.raises(RecipeError, match=r"^0\.2 minutes are too few: .* 16 s here; give --minut"):
+        watch.train(recipe, out=tmp_path)
+
+
+def test_few_steps_are_announced(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trilemma.training.measured", lambda task: (task.compute, 0.1))
+    monkeypatch.setattr("trilemma.training.first_look", lambda sitting: 0.0)
+    seen: list[str] = []
+    recipe = tiny.recipe(data, tiny.DIFFUSION, images=0, minutes=0.5)
+    watch.train(recipe, out=tmp_path, show=lambda e: seen.append(f"{e['event']}: {e.get('why')}"))
+    assert seen[0].startswith("measuring: measuring how")
+    assert any(line.startswith("note: only ") and "of 0.8 s fit" in line for line in seen)
