@@ -21,7 +21,7 @@ from trilemma.data.named import read_digits
 from trilemma.errors import RunError
 from trilemma.evaluation import read_scores
 from trilemma.recipe import presets
-from trilemma.report import lineup, words
+from trilemma.report import lineup, place, words
 from trilemma.report.page import render
 from trilemma.sampling import Drawer, draw, load_generator
 
@@ -200,13 +200,44 @@ def test_the_verb_prints_writes_and_speaks_portuguese(
     assert f"report: {tmp_path / 'en' / 'report.html'}" in re.sub(r"\s*\n\s*", " ", shown)
     for said in ("Quality", "Coverage", "KID[domain]", "biased"):
         assert said in shown
+    (tmp_path / "en").rename(tmp_path / "pt")
     assert main([*words_, "--out", str(tmp_path / "pt"), "--lang", "pt", "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)
+    out, err = capsys.readouterr()
+    assert f"the report in {tmp_path / 'pt'} will be written anew" in err
+    printed = json.loads(out)
     assert {score["run"] for score in printed["scores"]} == {"tiny-gan", "tiny-diffusion"}
     page = (tmp_path / "pt" / "report.html").read_text(encoding="utf-8")
     assert '<html lang="pt-BR"' in page
     assert "O triângulo impossível" in page
     assert "The impossible triangle" not in page
+
+
+def test_a_report_takes_the_place_of_a_report_and_of_nothing_else(
+    whole: Comparison, tmp_path: Path
+) -> None:
+    page = whole.write(tmp_path / "reports")
+    assert {path.name for path in page.parent.iterdir()} == {place.PAGE, *place.BESIDE}
+    before = page.read_bytes()
+    notes = page.with_name("notes.txt")
+    notes.write_text("mine", encoding="utf-8")
+    whole.write(page.parent, language="pt")
+    whole.to_html(page.with_name("second.html"))
+    assert page.read_bytes() != before and notes.read_text(encoding="utf-8") == "mine"
+    assert place.holds_report(page) and not place.holds_report(tmp_path / "new" / "a.html")
+
+
+@pytest.mark.parametrize("name", ["report.html", "loss.png", "scores.csv"])
+def test_files_that_are_not_of_a_report_stay(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    mine = tmp_path / "reports" / name
+    mine.parent.mkdir()
+    mine.write_text("<html>mine</html>", encoding="utf-8")
+    assert main(["compare", str(runs / "gan-0"), "--out", str(mine.parent)]) == 2
+    said = capsys.readouterr().err
+    assert name in said and "--out" in said and said.count("\n") == 1
+    assert [path.name for path in mine.parent.iterdir()] == [name]
+    assert mine.read_text(encoding="utf-8") == "<html>mine</html>"
 
 
 def test_odd_runs_are_compared_and_what_they_lack_is_said(runs: Path) -> None:

@@ -189,6 +189,20 @@ def test_data_shows_health_and_a_contact_sheet(here: Path, capsys: Capture) -> N
     assert (here / "other/sheet.png").is_file()
 
 
+def test_data_writes_over_its_own_contact_sheet_only(here: Path, capsys: Capture) -> None:
+    write_folder(here / "set", noise(3, 40))
+    printed(capsys, "data", "set", "--quick")
+    first = (here / "contact.png").read_bytes()
+    (here / "set/000.png").unlink()
+    printed(capsys, "data", "set", "--quick")
+    assert (here / "contact.png").read_bytes() != first
+    for content in ((here / "set/001.png").read_bytes(), b"my notes"):
+        (here / "contact.png").write_bytes(content)
+        assert "is no contact sheet of ours" in refused(capsys, "data", "set", "--quick")
+        assert (here / "contact.png").read_bytes() == content
+        printed(capsys, "data", "set", "--quick", "--out", "")
+
+
 def test_data_forecasts_the_command_that_it_suggests(
     here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

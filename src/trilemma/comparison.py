@@ -23,6 +23,7 @@ from trilemma.places import cache_folder
 from trilemma.recipe.naming import differences
 from trilemma.report.contents import Contents, Difference
 from trilemma.report.page import render, write_page
+from trilemma.report.place import PAGE, holds_report
 from trilemma.report.plots import write_plots
 from trilemma.report.tables import write_csv, write_latex
 from trilemma.runfolder import finite
@@ -43,11 +44,12 @@ class Comparison:
 
     def write(self, folder: Path, *, language: str = "en") -> Path:
         """Write report.html, the plots, scores.json, scores.csv and scores.tex; return the page."""
-        return self.to_html(folder / "report.html", language=language)
+        return self.to_html(folder / PAGE, language=language)
 
-    def to_html(self, page: str | Path = "report.html", *, language: str = "en") -> Path:
-        """Write the report to this file, and its plots and tables beside it; return its path."""
+    def to_html(self, page: str | Path = PAGE, *, language: str = "en") -> Path:
+        """Write the report to this file, its plots and tables beside it; errors: `holds_report`."""
         page = Path(page)
+        holds_report(page)
         folder = page.parent
         folder.mkdir(parents=True, exist_ok=True)
         write_page(self.contents, page, language=language)

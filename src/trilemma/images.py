@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from trilemma.atomic import write_bytes as write_bytes
@@ -232,10 +233,15 @@ def resized(pixels: Pixels, *, channels: int, size: tuple[int, int]) -> Pixels:
     )
 
 
-def write_png(path: Path, pixels: Pixels) -> None:
-    """Write pixels [H, W, C] (or [H, W]) beside `path`, then move the file into place."""
-    picture = io.BytesIO()
-    to_picture(pixels).save(picture, "PNG")
+def write_png(path: Path, pixels: Pixels, *, software: str = "") -> None:
+    """Write pixels [H, W, C] (or [H, W]) beside `path`, then move the file into place.
+
+    software: the program's name for the picture's own notes; empty: no note.
+    """
+    picture, notes = io.BytesIO(), PngInfo()
+    if software:
+        notes.add_text("Software", software)
+    to_picture(pixels).save(picture, "PNG", pnginfo=notes)
     write_bytes(path, picture.getvalue())
 
 

@@ -17,7 +17,7 @@ class Arguments:
     """
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()  # runs or bundles
-    out: str = "reports"  # folder of report.html, the plots and the tables
+    out: str = "reports"  # folder of report.html, plots and tables; takes an older report's place
     n: int = 0  # images drawn of each; 0: as many as are held out, from 200 to 2,000
     extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, or a path
     metrics: tuple[str, ...] = (
@@ -42,8 +42,11 @@ def run(arguments: Arguments) -> None:
 
     from trilemma.comparison import compare, facts, spelled
     from trilemma.live import counted, device_line, say
+    from trilemma.report.place import PAGE, holds_report
     from trilemma.report.tables import terminal
 
+    if holds_report(Path(arguments.out) / PAGE):
+        say(f"the report in {arguments.out} will be written anew")
     say(device_line(arguments.device))
     with counted("images") as progress:
         made = compare(

@@ -30,7 +30,7 @@ class Arguments:
     channels: Literal[0, 1, 3] = 0  # to train with: 1 grey, 3 colour; 0: as suggested
     classes: tuple[str, ...] = ()  # to train on; empty: all
     preset: str = ""  # to train; empty: as suggested
-    out: str = "contact.png"  # the contact sheet; empty: none
+    out: str = "contact.png"  # the contact sheet, in the place of an older one; empty: none
     quick: bool = False  # leave out how long the training takes, which is measured
     json: bool = False  # print the facts as JSON
 
@@ -39,10 +39,12 @@ def run(arguments: Arguments) -> None:
     """Look, print, write the contact sheet, forecast."""
     from trilemma.cli.arguments import parse_train
     from trilemma.data.health import health
-    from trilemma.images import write_png
+    from trilemma.data.sheet import check_free, write_sheet
     from trilemma.live import counted, say
     from trilemma.recipe.checking import check
 
+    if arguments.out:
+        check_free(Path(arguments.out))
     with counted("images") as progress:
         found = health(arguments.images, root=arguments.root, progress=progress, say=say)
     command = suggested(found.command, arguments)
@@ -52,7 +54,7 @@ def run(arguments: Arguments) -> None:
     if not arguments.json:
         print("\n".join((*lines(found), f"train:       {command}")), flush=True)
     if arguments.out:
-        write_png(Path(arguments.out), found.sheet)
+        write_sheet(Path(arguments.out), found.sheet)
         say(f"contact sheet: {arguments.out}")
     if not arguments.quick:
         seen["forecast"] = forecast_of(recipe, say=say)

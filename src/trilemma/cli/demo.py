@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 PRESETS = ("digits-gan", "digits-diffusion")
@@ -23,8 +24,10 @@ def run(arguments: Arguments) -> None:
     from trilemma.cli.train import displayed
     from trilemma.live import duration, say
     from trilemma.recipe.presets import find
+    from trilemma.report.place import PAGE, holds_report
     from trilemma.watch import train
 
+    holds_report(Path(arguments.out) / PAGE)  # or else refuse now, not after two minutes
     begun = time.monotonic()
     places = []
     for name in PRESETS:
