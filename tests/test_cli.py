@@ -232,8 +232,8 @@ def test_any_verb_s_arguments() -> None:
     ("words", "said"),
     [
         (["--batchsize", "7"], "did you mean --batch-size?"),
-        (["--batch-size", "x"], "--batch-size: invalid literal for int"),
-        (["--batch-size"], "--batch-size"),
+        (["--batch-size", "x"], "--batch-size is 'x'; allowed: a whole number;"),
+        (["--batch-size"], "--batch-size lacks its value;"),
         (["--json", "--no-such"], "unknown option '--no-such'"),
     ],
 )
@@ -394,8 +394,10 @@ def test_a_run_to_go_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("mnist-dcgan --seeds 1,1", "different numbers"),
         ("mnist-dcgan --seeds a", "allowed: numbers, such as 0,1,2"),
         ("mnist-dcgan --train.epoch 3", "closest: --train.epochs"),
+        ("mnist-dcgan --minuts 3", "closest: --minutes"),
+        ("mnist-dcgan --minutes abc", "--train.minutes is 'abc'; allowed: a number;"),
         ("mnist-dcgan --timesteps 3", "'--family.timesteps' is for another kind"),
-        ("mnist-dcgan --epochs x", "--train.epochs: could not convert string to float: 'x'"),
+        ("mnist-dcgan --epochs x", "--train.epochs is 'x'; allowed: a number;"),
         ("mnist-dcgan --precision fp16", "reference"),
         ("mnist-dcgan --family.kind dif", "did you mean diffusion?"),
         ("mnist-dcgan --family.generator unet", "unknown family.generator.name 'unet'"),

@@ -228,7 +228,8 @@ def test_several_runs_stand_side_by_side_from_equal_seeds(tmp_path: Path) -> Non
 @pytest.mark.parametrize("how", [{"n": 0}, {"n": -1}, {"batch": 0}])
 def test_nothing_to_draw_is_one_line(tmp_path: Path, how: dict[str, int]) -> None:
     make_run(tmp_path / "run")
-    with pytest.raises(RunError, match="allowed: 1 or more"):
+    ((name, value),) = how.items()
+    with pytest.raises(RunError, match=rf"^--{name} is {value}; allowed: 1 or more$"):
         drawing.sample([str(tmp_path / "run")], out=tmp_path / "x.png", **how)  # type: ignore[arg-type]
 
 

@@ -1,5 +1,6 @@
 """The verbs evaluate, features, runs, data, clean, doctor and export, as they are typed."""
 
+import io
 import json
 import subprocess
 import sys
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from handmade import RECIPE, aged, make_run, noise, write_folder
-from trilemma import forecasting
+from trilemma import forecasting, housekeeping
 from trilemma.cli import doctor
 from trilemma.cli.main import main
+from trilemma.cli.runs import table
 from trilemma.evaluation import read_scores
 from trilemma.recipe.recipe import Recipe
 
@@ -118,6 +121,19 @@ def test_runs_say_how_they_stand(here: Path, capsys: Capture) -> None:
     assert done["bytes"] == sum(p.stat().st_size for p in files)
     assert known["bundle"]["images_seen"] == 320
     assert "finished: no improvement" in printed(capsys, "runs")
+
+
+def test_a_long_state_is_cut_so_that_a_run_is_a_line(here: Path) -> None:
+    make_run(here / "runs/done")
+    make_run(here / "runs/early", end="of a long tale " * 20)
+    for width in (70, 100, 160):
+        console = Console(width=width, file=io.StringIO(), record=True)
+        console.print(table(housekeeping.standings(), wide=width >= 120))
+        lines = console.export_text().splitlines()
+        assert len(lines) == 1 + len(housekeeping.standings())
+        assert max(map(len, lines)) <= width
+        (early,) = (line for line in lines if line.startswith("early"))
+        assert "finished:" in early and "…" in early and "2.5" in early
 
 
 def ours(here: Path) -> list[str]:

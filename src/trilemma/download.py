@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -49,7 +50,7 @@ def download(
     another file. NoSpaceError: it cannot be written.
     """
     part = target.with_name(target.name + ".part")
-    reasons = []
+    reasons: dict[str, list[str]] = {}  # why not -> the hosts
     for url in urls:
         say(f"{what}: downloading {f'{size / 1e6:.1f} MB ' if size else ''}from {url} to {target}")
         try:
@@ -59,14 +60,16 @@ def download(
             put(part, target)
         except AnotherFileError as error:
             part.unlink()
-            reasons.append(f"{url} gave another file ({error})")
+            why = f"gave another file ({error})"
         except (OSError, http.client.HTTPException) as error:  # URLError, TimeoutError are OSErrors
             if isinstance(error, OSError) and error.errno in REASONS:
                 raise NoSpaceError(f"{refused(target, error)} by TRILEMMA_CACHE=FOLDER") from error
-            reasons.append(f"{url} cannot be reached ({_reason(error)})")
+            why = f"cannot be reached ({_reason(error)})"
         else:
             return target
-    raise OfflineError(f"{what}: {'; '.join(reasons)}; {instead}")
+        reasons.setdefault(why, []).append(urllib.parse.urlsplit(url).netloc)
+    told = [f"{' and '.join(dict.fromkeys(hosts))} {why}" for why, hosts in reasons.items()]
+    raise OfflineError(f"{what}: {'; '.join(told)}; {instead}")
 
 
 class _Lines:
@@ -143,9 +146,11 @@ def _length(part: Path) -> int:
     return part.stat().st_size if part.is_file() else 0
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, urllib.error.HTTPError):
         return f"HTTP {error.code}"
     if isinstance(error, urllib.error.URLError):
-        return str(error.reason)
-    return str(error) or type(error).__name__
+        inner = error.reason
+        return inner if isinstance(inner, str) else _reason(inner)
+    known = error.strerror if isinstance(error, OSError) else ""
+    return known or str(error) or type(error).__name__

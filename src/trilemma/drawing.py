@@ -37,8 +37,9 @@ def sample(
     runs: names, paths or bundles; none: the newest GAN and the newest diffusion model. RunError:
     nothing to draw from, or n or batch under 1.
     """
-    if n < 1 or batch < 1:
-        raise RunError(f"--n {n} --batch {batch}; allowed: 1 or more")
+    for name, value in (("--n", n), ("--batch", batch)):
+        if value < 1:
+            raise RunError(f"{name} is {value}; allowed: 1 or more")
     found = chosen(runs, say)
     options = DrawOptions(sampler=sampler, steps=steps)
     where = devices.pick(device)

@@ -95,6 +95,7 @@ def parse_train(words: Sequence[str]) -> TrainCommand:
         prog=VERB,
         default=_Options(preset=preset, recipe=recipe),
         about=ABOUT.format(preset=base.named),
+        short=SHORT,
     )
     typed = _typed(asked)
     return TrainCommand(

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -15,6 +15,15 @@ from trilemma.recipe.overrides import variants
 
 Arguments = TypeVar("Arguments")
 OPTION = re.compile(r"--?[A-Za-z]")  # -1.5 is a value
+WORDINGS: Sequence[tuple[str, str]] = (  # of Python and tyro -> ours
+    (r"(\S+): could not convert string to float: (.*)", r"\1 is \2; allowed: a number"),
+    (r"(\S+): invalid literal for int\(\) .*: ('.*')", r"\1 is \2; allowed: a whole number"),
+    (
+        r"[Ii]nvalid choice ('.*') for argument '(.+)'\. Expected one of \((.*?),?\)",
+        r"\2 is \1; allowed: \3",
+    ),
+    (r"Missing value for argument '(.+)'\..*", r"\1 lacks its value"),
+)
 
 
 @dataclass(frozen=True)
@@ -53,8 +62,12 @@ def read(
     prog: str,
     default: Arguments | None,
     about: str,
+    short: Iterable[str] = (),
 ) -> Arguments:
-    """Fill a dataclass from normal words, starting at `default`; about: the help's text."""
+    """Fill a dataclass from normal words, starting at `default`; about: the help's text.
+
+    short: options that stand for longer ones, to be suggested where a word is unknown.
+    """
     caught = io.StringIO()
     try:
         with contextlib.redirect_stderr(caught):
@@ -72,9 +85,10 @@ def read(
     except SystemExit as end:
         if not end.code:
             raise  # --help
-        raise TrilemmaError(f"{one_line(caught.getvalue())}; see {prog} --help") from None
+        said = ours(one_line(caught.getvalue()))
+        raise TrilemmaError(f"{said}; see {prog} --help") from None
     if rest:
-        raise TrilemmaError(_not_known(rest, arguments, default, prog))
+        raise TrilemmaError(_not_known(rest, arguments, default, prog, short))
     result: Arguments = parsed
     return result
 
@@ -120,6 +134,14 @@ def one_line(box: str) -> str:
     return text.rstrip(".").removeprefix("Error parsing ")
 
 
+def ours(said: str) -> str:
+    """Say a mistake as our own errors do: what was found, what is allowed."""
+    for theirs, wording in WORDINGS:
+        if re.fullmatch(theirs, said):
+            return re.sub(theirs, wording, said)
+    return said
+
+
 def _plain(hint: Any, name: str) -> tuple[Any, str]:
     """Take the type out of its annotation, and the name that the annotation may give."""
     if get_origin(hint) is not Annotated:
@@ -131,11 +153,11 @@ def _plain(hint: Any, name: str) -> tuple[Any, str]:
     return get_args(hint)[0], name
 
 
-def _not_known(rest: Sequence[str], part: type, at: object, prog: str) -> str:
+def _not_known(rest: Sequence[str], part: type, at: object, prog: str, short: Iterable[str]) -> str:
     wrong = next((word for word in rest if OPTION.match(word)), "")
     if not wrong:
         return f"'{rest[0]}' is one word too many; see {prog} --help"
     if wrong in {option.flag for option in options(part)}:
         return f"option '{wrong}' is for another kind or network than this; see {prog} --help"
-    flags = (option.flag for option in options(part, at=at))
+    flags = (*short, *(option.flag for option in options(part, at=at)))
     return f"{unknown('option', wrong, flags)}; see {prog} --help"

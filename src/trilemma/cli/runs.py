@@ -42,14 +42,17 @@ def run(arguments: Arguments) -> None:
 
 
 def table(found: "list[Standing]", *, wide: bool) -> "Table":
-    """Lay out runs: a row each; without family, preset and bytes where a line is short."""
+    """Lay out runs: a line each; without family, preset and bytes where it is short.
+
+    The name is whole as long as it fits; a state that is long, such as an error, is cut.
+    """
     from rich.table import Table
 
     from trilemma.report.numbers import duration, plain, short
 
     laid = Table(box=None, pad_edge=False)
     for name in ("run", *(("family", "preset") if wide else ()), "data", "state"):
-        laid.add_column(name, overflow="fold", no_wrap=name in ("run", "family"))
+        laid.add_column(name, overflow="ellipsis", no_wrap=name in ("run", "family"))
     for name in ("images", "score", "best", "time", *(("MB",) if wide else ())):
         laid.add_column(name, justify="right", no_wrap=True)
     for one in found:
@@ -66,7 +69,7 @@ def table(found: "list[Standing]", *, wide: bool) -> "Table":
 
 
 def texts(*words: str) -> "list[Text]":
-    """Take words as they are, not as markup."""
+    """Take words as they are, not as markup, each on one line: cut where there is no room."""
     from rich.text import Text
 
-    return [Text(word) for word in words]
+    return [Text(word, no_wrap=True, overflow="ellipsis") for word in words]

@@ -156,8 +156,8 @@ def fetch(name: str, store: Path, *, say: Say = quiet) -> None:
             download(
                 name, [mirror + file for mirror in mirrors], store / file,
                 checksum=checksum, say=say,
-                instead=f"{name} is not on this machine; put its files into {store}, or into a "
-                "folder named by --data.root or TRILEMMA_DATA",
+                instead=f"put its files into {store}, or name their folder: --data.root, "
+                "TRILEMMA_DATA",
             )  # fmt: skip
 
 
