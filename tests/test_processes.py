@@ -47,7 +47,7 @@ def test_processes_that_do_not_meet_are_one_line(monkeypatch: pytest.MonkeyPatch
 
 
 WORKER = """
-import json, sys
+import json, sys, weakref
 import torch
 from trilemma import processes
 
@@ -70,8 +70,11 @@ out = {"rank": processes.rank(), "count": processes.count(), "gradient": gradien
        "shared": shared, "stop": stop}
 with open(f"{sys.argv[1]}/{processes.rank()}.json", "w") as file:
     json.dump(out, file)
+torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])  # imports what once held on to the group
+group = weakref.ref(torch.distributed.group.WORLD)
 processes.end()
 assert processes.count() == 1
+assert group() is None, "its threads would go on, and may abort the process at its end"
 """
 
 

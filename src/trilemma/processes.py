@@ -3,6 +3,7 @@
 With one process everything here is the identity, and torch's collectives are never touched.
 """
 
+import importlib
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +26,10 @@ def start(device: torch.device | str = "cpu") -> None:
     backend = "nccl" if torch.device(device).type == "cuda" else "gloo"
     if backend == "nccl":
         torch.cuda.set_device(device)  # objects travel through the current GPU
+    # It takes the group that stands when it is first imported as the default of its functions, and
+    # torch's optimizers import it: the group's threads then outlived `end`, and one of them could
+    # abort the process at its very end ("terminate called without an active exception").
+    importlib.import_module("torch.distributed.nn.functional")
     try:
         dist.init_process_group(backend)
     except (RuntimeError, ValueError) as error:
