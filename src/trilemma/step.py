@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
 from trilemma import processes
 from trilemma.data.batches import Batches
@@ -15,6 +15,7 @@ from trilemma.devices import REFERENCE, Choice, autocast
 from trilemma.families.family import At, Batch, Clock, Family, Phase
 from trilemma.maths.randomness import mixed, rng
 from trilemma.maths.rates import RATES, warmup
+from trilemma.optimizers import optimizers_of, owner, set_rates
 from trilemma.recipe.recipe import OptimizerRecipe, Recipe
 
 
@@ -52,21 +53,14 @@ class Round:
 
 
 def prepare(task: Task) -> None:
-    """Move the networks to their device and make one optimizer for each trained network."""
+    """Move the networks to their device and make the optimizers of each that is trained."""
     task.family.nets.to(task.device)
     task.family.frozen.to(task.device).eval().requires_grad_(False)
     shape(task)
     for name, optimizer in task.family.optimizers.items():
-        parameters = [p for p in task.family.nets[name].parameters() if p.requires_grad]
-        task.trainable[name] = parameters
-        task.optimizers[name] = AdamW(
-            parameters,
-            lr=optimizer.lr,
-            betas=(optimizer.beta1, optimizer.beta2),
-            eps=optimizer.eps,
-            weight_decay=optimizer.weight_decay,
-            fused=task.device.type in ("cpu", "cuda"),
-        )
+        net = task.family.nets[name]
+        task.trainable[name] = [p for p in net.parameters() if p.requires_grad]
+        task.optimizers.update(optimizers_of(name, net, optimizer))
     task.bad = {
         phase.name: torch.zeros((), dtype=torch.bool, device=task.device)
         for phase in task.family.phases
@@ -110,9 +104,10 @@ def descend(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Take one optimizer step of one phase; return its mean loss and the means of its scalars."""
     n = task.recipe.train.batch_size
-    optimizer = task.optimizers[phase.trains]
+    optimizers = [o for name, o in task.optimizers.items() if owner(name) == phase.trains]
     only(task, phase.trains)
-    optimizer.zero_grad(set_to_none=True)
+    for optimizer in optimizers:
+        optimizer.zero_grad(set_to_none=True)
     clock = At(*(torch.tensor(float(value), device=task.device) for value in at))
     sums: dict[str, Tensor] = {}
     for number, (part, noise) in enumerate(parts(task, phase, batch, at, n)):
@@ -132,9 +127,9 @@ def descend(
     settings = task.family.optimizers[phase.trains]
     if settings.clip:
         nn.utils.clip_grads_with_norm_(task.trainable[phase.trains], settings.clip, norm)
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(settings, at) * rate
-    optimizer.step()
+    set_rates(optimizers, settings, course(settings, at) * rate)
+    for optimizer in optimizers:
+        optimizer.step()
     phase.after(at, means)
     return loss, means
 
@@ -191,8 +186,8 @@ def parts(
         )
 
 
-def learning_rate(settings: OptimizerRecipe, at: Clock) -> float:
-    """Follow the recipe's course of the learning rate."""
+def course(settings: OptimizerRecipe, at: Clock) -> float:
+    """Follow the recipe's course of the learning rates: a factor on them."""
     end = settings.lr_end / settings.lr if settings.lr else 0.0
-    course = RATES[settings.schedule](min(1.0, at.fraction), end)
-    return settings.lr * course * warmup(at.images_seen, images=settings.warmup)
+    fallen = RATES[settings.schedule](min(1.0, at.fraction), end)
+    return fallen * warmup(at.images_seen, images=settings.warmup)

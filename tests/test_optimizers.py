@@ -1,0 +1,86 @@
+"""Muon against PyTorch's own, against singular values, and inside a step."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from trilemma.optimizers import (
+    MATRICES,
+    POLYNOMIAL,
+    ROUNDS,
+    Muon,
+    is_matrix,
+    optimizers_of,
+    orthogonal,
+    owner,
+    set_rates,
+)
+from trilemma.recipe.recipe import OptimizerRecipe
+
+MUON = OptimizerRecipe(lr=1e-3, matrix_lr=1e-2)
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 40), (2, 40, 16), (1, 24, 24)])
+def test_singular_values_follow_the_polynomial_and_directions_stay(
+    shape: tuple[int, int, int],
+) -> None:
+    matrices = torch.randn(*shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = orthogonal(matrices).numpy()
+    a, b, c = POLYNOMIAL
+    for matrix, drawn in zip(matrices.numpy(), found, strict=True):
+        left, values, right = np.linalg.svd(matrix, full_matrices=False)
+        values = values / np.sqrt((values**2).sum())
+        for _ in range(ROUNDS):
+            values = a * values + b * values**3 + c * values**5
+        np.testing.assert_allclose(drawn, left * values @ right, atol=1e-6)
+        assert values.max() < 1.25
+
+
+def test_it_steps_as_pytorchs_muon_does() -> None:
+    """PyTorch's computes in bf16, and for matrices alone."""
+    rng = torch.Generator().manual_seed(1)
+    start = torch.randn(24, 60, generator=rng)
+    ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    muon = Muon([ours], lr=0.02, weight_decay=0.1)
+    reference = torch.optim.Muon(
+        [theirs], lr=0.02, weight_decay=0.1, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+    )
+    for _ in range(4):
+        gradient = torch.randn(24, 60, generator=rng)
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        muon.step()
+        reference.step()
+    moved = (theirs - start).detach()
+    assert float(moved.square().mean().sqrt()) > 0.01
+    assert float((ours - theirs).detach().norm()) < 0.03 * float(moved.norm())
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_convolution_is_a_matrix_whatever_its_layout(layout: torch.memory_format) -> None:
+    rng = torch.Generator().manual_seed(2)
+    start, gradient = (torch.randn(20, 16, 3, 3, generator=rng) for _ in range(2))
+    flat = nn.Parameter(start.flatten(1).clone())
+    flat.grad = gradient.flatten(1).clone()
+    shaped = nn.Parameter(start.clone().to(memory_format=layout))
+    shaped.grad = gradient.clone().to(memory_format=layout)
+    for weight in (flat, shaped):
+        Muon([weight], lr=0.01).step()
+    torch.testing.assert_close(shaped.detach().flatten(1), flat.detach())
+
+
+def test_layers_of_pixels_and_vectors_stay_with_adam() -> None:
+    net = nn.Sequential(nn.Conv2d(4, 32, 3), nn.Conv2d(32, 16, 3), nn.Conv2d(16, 4, 3))
+    assert [is_matrix(p) for p in net.parameters()] == [False, False, True, False, False, False]
+    made = optimizers_of("generator", net, MUON)
+    assert list(made) == ["generator", "generator" + MATRICES]
+    assert {owner(name) for name in made} == {"generator"}
+    held = [p for o in made.values() for group in o.param_groups for p in group["params"]]
+    assert {id(p) for p in held} == {id(p) for p in net.parameters()}
+    assert len(held) == 6
+    assert list(optimizers_of("generator", net, replace(MUON, matrix_lr=0.0))) == ["generator"]
+    set_rates(made.values(), MUON, 0.5)
+    rates = [group["lr"] for o in made.values() for group in o.param_groups]
+    assert rates == [0.0005, 0.005]
