@@ -51,6 +51,29 @@ def test_counts(zoo: Path) -> None:
     assert calls[-1] == (6, 6)
 
 
+@pytest.mark.parametrize("size", [None, (16, 24), (100, 600)])
+def test_what_a_training_skips_is_counted_as_skipped(
+    zoo: Path, size: tuple[int, int] | None
+) -> None:
+    """A picture of a pixel is too small for one that is to be 64 wide, and is read all the same."""
+    noise(zoo / "train/cat/dot.png", size=(1, 1))
+    noise(zoo / "train/cat/thin.png", size=(90, 3))
+    taken = open_named(str(zoo), size=size or (64, 64))
+    found = health(str(zoo), size=size)
+    assert {one.name: one.reason for one in found.skipped} == {
+        one.name: one.reason for one in taken.skipped
+    }
+    assert found.images == len(taken)
+    assert sum(found.classes.values()) == sum(found.sizes.values()) == len(taken)
+    assert any(one.reason.startswith("too small: 1x1") for one in found.skipped)
+
+
+def test_pictures_that_are_all_too_small_are_one_line(tmp_path: Path) -> None:
+    noise(tmp_path / "dot.png", size=(1, 1))
+    with pytest.raises(DataError, match=r"no image of 1 can be used \(first: dot\.png: too small"):
+        health(str(tmp_path))
+
+
 def test_one_split(zoo: Path) -> None:
     found = health(f"{zoo}:test")
     assert found.images == 2
@@ -139,5 +162,5 @@ def test_a_source_can_be_looked_at() -> None:
 
 def test_nothing_readable(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
-    with pytest.raises(DataError, match="no image of 1 can be read"):
+    with pytest.raises(DataError, match="no image of 1 can be used"):
         health(str(tmp_path))

@@ -136,7 +136,7 @@ def _decode(data: bytes, channels: int, size: tuple[int, int] | None) -> Decoded
         with _open(data) as image:
             frames = getattr(image, "n_frames", 1)
             if size is not None:
-                _refuse_tiny(image.size, size)
+                refuse_tiny(image.size, size)
             upright = ImageOps.exif_transpose(image)
             fitted = fit(to_eight_bits(upright, channels), size)
     except UnidentifiedImageError:
@@ -217,7 +217,7 @@ def fit(image: Image.Image, size: tuple[int, int] | None) -> Image.Image:
     return image.resize((width, height), Image.Resampling.LANCZOS, box=box)
 
 
-def _refuse_tiny(found: tuple[int, int], wanted: tuple[int, int]) -> None:
+def refuse_tiny(found: tuple[int, int], wanted: tuple[int, int]) -> None:
     """Refuse an image whose smaller side would be enlarged beyond LARGEST_ENLARGEMENT."""
     if min(found) * LARGEST_ENLARGEMENT < min(wanted):
         raise DataError(f"too small: {found[0]}x{found[1]} pixels for {wanted[1]}x{wanted[0]}")
@@ -227,7 +227,7 @@ def resized(pixels: Pixels, *, channels: int, size: tuple[int, int]) -> Pixels:
     """Give pixels [H, W, C] the size (height, width) and channels of a recipe, by the same rule."""
     if pixels.shape == (*size, channels):
         return pixels
-    _refuse_tiny((pixels.shape[1], pixels.shape[0]), size)
+    refuse_tiny((pixels.shape[1], pixels.shape[0]), size)
     return np.asarray(fit(to_eight_bits(to_picture(pixels), channels), size)).reshape(
         *size, channels
     )

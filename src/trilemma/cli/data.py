@@ -42,11 +42,13 @@ def run(arguments: Arguments) -> None:
     from trilemma.data.sheet import check_free, write_sheet
     from trilemma.live import counted, say
     from trilemma.recipe.checking import check
+    from trilemma.sides import parsed
 
     if arguments.out:
         check_free(Path(arguments.out))
+    size = parsed(arguments.size) if arguments.size else None
     with counted("images") as progress:
-        found = health(arguments.images, root=arguments.root, progress=progress, say=say)
+        found = health(arguments.images, root=arguments.root, size=size, progress=progress, say=say)
     command = suggested(found.command, arguments)
     recipe = parse_train(shlex.split(command)[2:]).recipe
     check(recipe)
@@ -90,7 +92,7 @@ def lines(found: "Health") -> list[str]:
     sizes = [f"{a}x{b}: {n:,}" for (a, b), n in found.sizes.items()]
     splits = [f"{name or 'none given'}: {n:,}" for name, n in found.splits.items()]
     classes = [f"{name}: {n:,}" for name, n in found.classes.items()]
-    broken = [f"{name} ({reason})" for name, reason in found.skipped]
+    skipped = [f"{name} ({reason})" for name, reason in found.skipped]
     twins = [f"{twin.name} is like {twin.like}" for twin in found.duplicates]
     rows = (
         f"{found.name}: {found.images:,} images, {found.grey:,} of them grey",
@@ -99,7 +101,7 @@ def lines(found: "Health") -> list[str]:
         else f"size:        {w}x{h}",
         f"splits:      {first(splits)}" if splits else "",
         f"classes:     {len(classes)}; {first(classes, 12)}" if classes else "classes:     none",
-        f"broken:      {len(broken):,}{'; ' + first(broken) if broken else ''}",
+        f"skipped:     {len(skipped):,}{'; ' + first(skipped) if skipped else ''}",
         f"alike:       {len(twins):,} of {found.compared:,} compared"
         f"{'; ' + first(twins) if twins else ''}",
         f"licence:     {found.licence or 'not stated; you know what you may do with them'}",

@@ -17,7 +17,7 @@ from trilemma.data.sources import list_images, split_of
 from trilemma.data.splits import pick
 from trilemma.data.values import Found, Pixels, Progress, Skipped, Source, silent
 from trilemma.errors import DataError
-from trilemma.images import decode, fit, grid, to_eight_bits, to_picture
+from trilemma.images import decode, fit, grid, refuse_tiny, to_eight_bits, to_picture
 from trilemma.places import Say, quiet
 
 THUMB = 16  # side of the thumbnails that are compared
@@ -42,10 +42,10 @@ class Health:
     """What `trilemma data` shows."""
 
     name: str
-    images: int  # that can be read
+    images: int  # that can be trained on
     skipped: tuple[Skipped, ...]
-    classes: Mapping[str, int]  # readable images of each
-    splits: Mapping[str, int]  # readable images of each; "": none given
+    classes: Mapping[str, int]  # of those images
+    splits: Mapping[str, int]  # the same; "": none given
     sizes: Mapping[tuple[int, int], int]  # (width, height) -> images, most frequent first
     smallest: tuple[int, int]  # width, height, by area
     largest: tuple[int, int]
@@ -71,17 +71,26 @@ class Look(NamedTuple):
 
 
 def health(
-    source: Source | str, *, root: str = "", progress: Progress = silent, say: Say = quiet
+    source: Source | str,
+    *,
+    root: str = "",
+    size: tuple[int, int] | None = None,
+    progress: Progress = silent,
+    say: Say = quiet,
 ) -> Health:
     """Look at every image of a source, a name or a path once.
 
-    root: where a named set's files lie. DataError: nothing there, or no image can be read.
+    root: where a named set's files lie. size: (height, width) to train at, for which an image may
+    be too small; None: as suggested. DataError: nothing there, or no image can be used.
     """
     found, rows = _listed(source, root, say)
-    looks, skipped = _look_at_all(found, rows, progress)
+    readable, skipped = _look_at_all(found, rows, progress)
+    side = _side(Counter(look.size for look in readable))
+    looks, tiny = _large_enough(readable, found, size or (side, side))
+    skipped += tiny
     if not looks:
         first = ": ".join(skipped[0])
-        raise DataError(f"{found.name}: no image of {len(skipped):,} can be read (first: {first})")
+        raise DataError(f"{found.name}: no image of {len(skipped):,} can be used (first: {first})")
     images = [look.row for look in looks]
     sizes = Counter(look.size for look in looks)
     by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
@@ -108,7 +117,7 @@ def health(
         licence=found.licence,
         notes=found.notes + _notes(looks),
         advice=_advice(len(looks), grey),
-        command=_command(source, root, _side(sizes), channels),
+        command=_command(source, root, side, channels),
     )
 
 
@@ -168,6 +177,20 @@ def _look(found: Found, row: int, *, tile: bool) -> Look | Skipped:
     return Look(row, picture.size, is_grey(pixels), np.asarray(thumb).reshape(-1), shown, note)
 
 
+def _large_enough(
+    looks: Sequence[Look], found: Found, size: tuple[int, int]
+) -> tuple[list[Look], tuple[Skipped, ...]]:
+    """Part the images that a training at this size takes from those that it skips."""
+    kept, tiny = [], []
+    for look in looks:
+        try:
+            refuse_tiny(look.size, size)
+            kept.append(look)
+        except DataError as error:
+            tiny.append(Skipped(found.names[look.row], str(error)))
+    return kept, tuple(tiny)
+
+
 def near_duplicates(names: Sequence[str], thumbs: np.ndarray) -> tuple[Duplicate, ...]:
     """Give each image that is within NEAR of one before it, with the nearest such.
 
@@ -202,7 +225,7 @@ def _notes(looks: Sequence[Look]) -> tuple[str, ...]:
 
 def _side(sizes: Counter[tuple[int, int]]) -> int:
     """Give the largest of SIDES that at least half of the images reach without enlarging."""
-    short = sorted(min(size) for size, count in sizes.items() for _ in range(count))
+    short = sorted(min(size) for size, count in sizes.items() for _ in range(count)) or [0]
     return max((side for side in SIDES if side <= short[len(short) // 2]), default=SIDES[0])
 
 
