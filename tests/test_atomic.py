@@ -50,6 +50,45 @@ def test_an_error_in_the_block_leaves_the_old_file(tmp_path: Path, error: BaseEx
     assert names(tmp_path) == ["x"]
 
 
+def test_a_folder_is_there_with_all_its_files_or_not_at_all(tmp_path: Path) -> None:
+    """Hidden until it is whole; what a killed process left there is not mixed in."""
+    path = tmp_path / "new" / "8"
+    with atomic.whole_folder(path) as beside:
+        (beside / "a").write_bytes(b"a")
+    left = tmp_path / "new" / f".9.{os.getpid()}"
+    left.mkdir()
+    (left / "half").write_bytes(b"")
+    with atomic.whole_folder(tmp_path / "new" / "9") as beside:
+        assert beside == left
+        assert not (tmp_path / "new" / "9").exists()
+    assert names(tmp_path / "new") == ["8", "9"]
+    assert names(path) == ["a"]
+    assert names(tmp_path / "new" / "9") == []
+
+
+@pytest.mark.parametrize("error", [ValueError("wrong"), KeyboardInterrupt()])
+def test_an_error_in_the_block_leaves_no_folder(tmp_path: Path, error: BaseException) -> None:
+    with pytest.raises(type(error)), atomic.whole_folder(tmp_path / "8") as beside:
+        (beside / "a").write_bytes(b"a")
+        raise error
+    assert names(tmp_path) == []
+
+
+def test_a_folder_takes_no_other_ones_place(tmp_path: Path) -> None:
+    """What lies there stays; a file that is missing in the block is no refusal to write."""
+    (tmp_path / "8").mkdir()
+    (tmp_path / "8" / "mine").write_bytes(b"mine")
+    with (
+        pytest.raises(NoSpaceError, match="8 cannot be written: there is a folder of this name"),
+        atomic.whole_folder(tmp_path / "8"),
+    ):
+        pass
+    with pytest.raises(FileNotFoundError), atomic.whole_folder(tmp_path / "9"):
+        (tmp_path / "missing").read_bytes()
+    assert names(tmp_path) == ["8"]
+    assert names(tmp_path / "8") == ["mine"]
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_a_kill_between_writing_and_moving_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "x"

@@ -1,7 +1,8 @@
-"""Write files that are complete or absent: beside their name, then moved into place."""
+"""Write files and folders that are complete or absent: beside their name, then moved."""
 
 import errno
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -57,6 +58,27 @@ def moved(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a hidden folder beside `path`; with what is put there it is moved into place at the end.
+
+    Nothing but an empty folder may then be at `path`. After an error nothing stays of it.
+    NoSpaceError: the system refused to write, here or in the block.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
+        beside.mkdir(parents=True)
+        yield beside
+        _replace(beside, path)
+    except OSError as error:
+        if error.errno not in REASONS:  # such as a file that is not there to be read
+            raise
+        raise refused(path, error) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def put(beside: Path, path: Path) -> None:

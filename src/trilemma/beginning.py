@@ -2,20 +2,20 @@
 
 import csv
 import io
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from trilemma import extracting
+from trilemma.atomic import whole_folder, write_text
 from trilemma.checkpoint import State, read_state, write_state
 from trilemma.data.values import Source
 from trilemma.errors import RunError
 from trilemma.recipe import files
 from trilemma.recipe.naming import digest
 from trilemma.recipe.recipe import Recipe
-from trilemma.runfolder import RunFolder, no_space, write_json, write_text
+from trilemma.runfolder import RunFolder, write_json
 from trilemma.runs import Found
 
 LICENCES = 1  # schema of licence.json
@@ -78,19 +78,13 @@ def begin_from(start: Path, parent: Found, folder: RunFolder) -> None:
     It is moved into place whole and last, over what a kill or a refusal left of an earlier try.
     """
     place = folder.file(f"checkpoints/{start.name}")
-    beside = place.with_name(f".{place.name}.{os.getpid()}")
-    with no_space():
-        try:
-            beside.mkdir(exist_ok=True)
-            for file in start.iterdir():
-                shutil.copyfile(file, beside / file.name)
-            known = read_state(beside)
-            state = State(images_seen=known.images_seen, choices=known.choices, rate=known.rate)
-            write_state(beside, state)
-            if (parent.place / extracting.OWN).is_file():
-                extracting.settle(parent.place / extracting.OWN, folder)
-            write_text(folder.file("parent.txt"), f"{parent.name} at {start.name} images\n")
-            shutil.rmtree(place, ignore_errors=True)
-            beside.replace(place)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    with whole_folder(place) as beside:
+        for file in start.iterdir():
+            shutil.copyfile(file, beside / file.name)
+        known = read_state(beside)
+        state = State(images_seen=known.images_seen, choices=known.choices, rate=known.rate)
+        write_state(beside, state)
+        if (parent.place / extracting.OWN).is_file():
+            extracting.settle(parent.place / extracting.OWN, folder)
+        write_text(folder.file("parent.txt"), f"{parent.name} at {start.name} images\n")
+        shutil.rmtree(place, ignore_errors=True)

@@ -4,7 +4,6 @@ checkpoints/IMAGES_SEEN/{nets,average,optimizer}.safetensors + state.json; best/
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -17,8 +16,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from trilemma.atomic import whole_folder, write_bytes
 from trilemma.errors import RunError
-from trilemma.runfolder import RunFolder, no_space, write_bytes, write_json
+from trilemma.runfolder import RunFolder, no_space, write_json
 
 CHECKPOINTS = "checkpoints"  # folder of a run
 SCHEMA = 1
@@ -55,20 +55,15 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint whole, then drop the oldest beyond `keep`."""
     place = folder.file(f"{CHECKPOINTS}/{state.images_seen}")
-    beside = place.with_name(f".{place.name}.{os.getpid()}")
     with no_space():
         if place.exists():  # saved a moment ago, at the same count: the tensors are the same
             write_state(place, state)
             return
-        try:
-            beside.mkdir()
+        with whole_folder(place) as beside:
             write_bytes(beside / "nets.safetensors", pack(nets.state_dict()))
             write_bytes(beside / "average.safetensors", pack(average.state_dict()))
             write_bytes(beside / "optimizer.safetensors", pack(flat(optimizers)))
             write_state(beside, state)
-            beside.replace(place)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
         for old in checkpoints(folder)[:-keep]:
             old.replace(old.with_name(f".{old.name}.old"))  # never half there under its own name
         for left in place.parent.glob(".*"):
@@ -119,7 +114,9 @@ def checkpoints(folder: RunFolder) -> list[Path]:
 def save_best(folder: RunFolder, average: nn.Module, *, images_seen: int, value: float) -> None:
     """Keep the averaged networks as the best so far; one file, so it is replaced at once."""
     facts = {"images_seen": str(images_seen), "value": repr(value)}
-    write_bytes(folder.file("best/average.safetensors"), pack(average.state_dict(), facts))
+    path = folder.file("best/average.safetensors")
+    with no_space():
+        write_bytes(path, pack(average.state_dict(), facts))
 
 
 def averaged_weights(folder: RunFolder, which: str) -> tuple[Path, str]:

@@ -1,7 +1,6 @@
 """A run -> a bundle: one network, its recipe, scores, licences, a picture and a card."""
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 
 from trilemma import extracting
+from trilemma.atomic import whole_folder, write_bytes, write_text
 from trilemma.checkpoint import pack, unpack
 from trilemma.data.named import NAMED
 from trilemma.errors import RunError, TrilemmaError
@@ -21,7 +21,7 @@ from trilemma.modelcard import card
 from trilemma.places import Say, quiet
 from trilemma.recipe import files
 from trilemma.recipe.recipe import Recipe
-from trilemma.runfolder import no_space, write_bytes, write_json, write_text
+from trilemma.runfolder import write_json
 from trilemma.runs import WEIGHTS, Found, find_run
 from trilemma.sampling import drawn, load_generator
 from trilemma.scores import Scores
@@ -62,16 +62,10 @@ def export(run: str, out: Path | None = None, *, device: torch.device, say: Say 
     target = out or PLACE / found.name
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RunError(f"{target} is there already; give another --out DIR, or delete it")
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    with no_space():
-        try:
-            beside.mkdir(parents=True)
-            fill(beside, found, name=target.name, device=device, say=say)
-            if target.exists():
-                target.rmdir()
-            beside.replace(target)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    with whole_folder(target) as beside:
+        fill(beside, found, name=target.name, device=device, say=say)
+        if target.exists():
+            target.rmdir()
     return target
 
 

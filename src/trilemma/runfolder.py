@@ -11,7 +11,6 @@ import errno
 import io
 import json
 import math
-import os
 import re
 import shutil
 import sys
@@ -20,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from trilemma.atomic import REASONS, refused, write_text
 from trilemma.errors import NoSpaceError, RunError
 
 Event = Mapping[str, Any]  # one line of log.jsonl
@@ -27,6 +27,7 @@ BESIDE = re.compile(
     r"\..+\.(\d+(\.part)?|old)|recipe\.toml\.\d+\.part"
 )  # not (or no more) in place
 TRIES, PAUSE = 5, 0.05  # for the lock, which `trilemma runs` takes for an instant to look; seconds
+KEPT = "the last checkpoint is whole: the same command goes on from there"
 OTHERS = re.compile(r"\.scores\.json\.")  # of these: a verb may write them while a run is trained
 
 
@@ -68,12 +69,14 @@ class RunFolder:
     def append(self, event: Event) -> None:
         """Add a line to log.jsonl."""
         line = json.dumps(finite({"v": 1, **event}), allow_nan=False)
-        with no_space(), self.file("log.jsonl").open("a", encoding="utf-8") as file:
+        path = self.file("log.jsonl")
+        with no_space(), path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def say(self, line: str) -> None:
         """Add a line to train.log."""
-        with no_space(), self.file("train.log").open("a", encoding="utf-8") as file:
+        path = self.file("train.log")
+        with no_space(), path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def cut(self, images_seen: int) -> None:
@@ -83,7 +86,9 @@ class RunFolder:
                 picture.unlink(missing_ok=True)
         kept = [event for event in self.log() if event["images_seen"] <= images_seen]
         lines = "".join(json.dumps(event) + "\n" for event in kept)
-        write_text(self.file("log.jsonl"), lines)
+        path = self.file("log.jsonl")
+        with no_space():
+            write_text(path, lines)
 
     def sweep(self) -> None:
         """Delete what a killed training left beside its names; its lock must be held."""
@@ -112,12 +117,17 @@ class RunFolder:
         writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_text(self.file("log.csv"), text.getvalue())
+        path = self.file("log.csv")
+        with no_space():
+            write_text(path, text.getvalue())
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep a second process from training here; the lock ends with this process."""
-        with no_space(), self.file("lock").open("a+b") as file:
+        path = self.file("lock")
+        with no_space():
+            file = path.open("a+b")
+        with file:
             for _ in range(TRIES):
                 if lock(file.fileno()):
                     break
@@ -148,37 +158,17 @@ def lock(descriptor: int) -> bool:
 
 @contextlib.contextmanager
 def no_space() -> Iterator[None]:
-    """Turn a full or read-only disk into one line."""
+    """Say in one line, where a run cannot be written, what became of the training."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-            raise
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        what = "the disk is full" if full else "cannot be written"
-        raise NoSpaceError(
-            f"{error.filename or 'the run folder'}: {what}; the last checkpoint is whole; "
-            f"{'free some space' if full else 'give another --out DIR'} and run the same command"
-        ) from error
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file beside its name and move it into place."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with no_space():
-        try:
-            with beside.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file beside its name and move it into place."""
-    write_bytes(path, text.encode("utf-8"))
+    except (NoSpaceError, OSError) as error:
+        if isinstance(error, OSError):
+            if error.errno not in REASONS:
+                raise
+            what = str(refused(Path(error.filename or "the run folder"), error))
+        else:
+            what = str(error)
+        raise NoSpaceError(f"{what}; {KEPT}") from error
 
 
 def write_json(path: Path, content: object) -> None:
