@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import NamedTuple
 
 from trilemma import __version__
@@ -20,6 +21,7 @@ from trilemma.recipe.closest import unknown
 MISTAKE_OF_OURS, INTERRUPTED, TERMINATED = 1, 130, 143  # exit statuses; 2 to 4 are in errors.py
 FULL = (errno.ENOSPC, errno.EDQUOT)
 SHUT = (errno.EROFS, errno.EACCES, errno.EPERM)
+NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
 
 
 class Verb(NamedTuple):
@@ -104,10 +106,24 @@ def _run(name: str, words: list[str]) -> None:
     arguments = importlib.import_module("trilemma.cli.arguments")
     if verb.trains:  # parsed before the verb's module, which loads torch
         command = arguments.parse_train(words)
-        importlib.import_module(f"trilemma.cli.{verb.module}").run(command)
+        _train(importlib.import_module(f"trilemma.cli.{verb.module}"), command)
     else:
         module = importlib.import_module(f"trilemma.cli.{verb.module}")
         module.run(arguments.parse(module.Arguments, words, verb=name))
+
+
+def _train(module: ModuleType, command: object) -> None:
+    """Run a verb that trains; where memory runs out, say what became of the training."""
+    try:
+        module.run(command)
+    except Exception as error:
+        if not _out_of_memory(error):
+            raise
+        raise MemoryTooSmallError(
+            "the memory ran out; the last checkpoint, if there was one, is whole: close other "
+            "programs and run the same command again, or train anew with a smaller --batch-size "
+            "and another --out DIR"
+        ) from error
 
 
 def _let_sigterm_exit() -> None:
@@ -152,11 +168,9 @@ def _as_ours(error: Exception) -> TrilemmaError | None:
 
 def _out_of_memory(error: Exception) -> bool:
     """Did memory run out? Torch's own errors are known by name and words: it need not be loaded."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error))
-    )
+    said = isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
+    refused = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    return said or refused or isinstance(error, MemoryError)
 
 
 def _prepare_streams() -> None:
