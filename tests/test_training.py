@@ -64,6 +64,8 @@ DIFFUSION = DiffusionRecipe(
     process="edm",
     generator=UNet(width=8, multipliers=(1, 2), blocks=1, attention=(7,), unshuffle=2),
     optimizer=OptimizerRecipe(clip=1.0, matrix_lr=1e-3),  # Adam and Muon
+    guidance=1.5,
+    guide_at=0.4,
 )
 FAMILIES = {"adversarial": GAN, "diffusion": DIFFUSION}
 

@@ -1,44 +1,53 @@
-"""The moving average of networks: what is drawn, scored and kept."""
+"""The moving average of networks, and its guides: what is drawn, scored and kept."""
 
 import copy
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 
+from trilemma.families.family import Clock, Family
 from trilemma.maths.rates import average_decay
+
+
+def kept(family: Family) -> nn.ModuleDict:
+    """Copy the networks that images are drawn with: the averaged ones and their guides."""
+    copied = {name: family.nets[name] for name in family.averaged}
+    copied.update({name: family.nets[guide.of] for name, guide in family.guides.items()})
+    return nn.ModuleDict({name: copy.deepcopy(net) for name, net in copied.items()})
 
 
 class Average:
     """Averaged copies of some networks; with half-life 0 plain copies of the last weights."""
 
-    def __init__(
-        self, live: nn.ModuleDict, names: Iterable[str], *, half_life: float, ramp: float
-    ) -> None:
+    def __init__(self, family: Family, *, half_life: float, ramp: float) -> None:
         """half_life in images; ramp: it is at most this share of the images seen."""
-        self.live, self.half_life, self.ramp = live, half_life, ramp
-        self.nets = nn.ModuleDict({name: copy.deepcopy(live[name]) for name in names})
-        self.nets.eval().requires_grad_(False)
+        self.family, self.half_life, self.ramp = family, half_life, ramp
+        self.nets = kept(family).eval().requires_grad_(False)
         self.nets.to(memory_format=torch.contiguous_format)
 
     @torch.no_grad()
-    def update(self, images: int, *, images_seen: int) -> None:
-        """Move towards the live weights by `images` more; images_seen counts them already.
+    def update(self, images: int, at: Clock) -> None:
+        """Move towards the live weights by `images` more; the clock counts them already.
 
         Running statistics of BatchNorm are averaged with the weights they belong to (the statistics
-        of the last weights do not fit averaged ones); every other buffer is copied.
+        of the last weights do not fit averaged ones); every other buffer is copied. A guide
+        follows until its moment has come.
         """
         decay = average_decay(
-            images, images_seen=images_seen, half_life=self.half_life, ramp=self.ramp
+            images, images_seen=at.images_seen, half_life=self.half_life, ramp=self.ramp
         )
-        for name, net in self.nets.items():
+        for name in self.family.averaged:
+            net, live = self.nets[name], self.family.nets[name]
             averaged = list(net.parameters()) + statistics(net)
-            live = list(self.live[name].parameters()) + statistics(self.live[name])
-            torch._foreach_lerp_(averaged, [tensor.detach() for tensor in live], 1 - decay)
+            now = list(live.parameters()) + statistics(live)
+            torch._foreach_lerp_(averaged, [tensor.detach() for tensor in now], 1 - decay)
             moved = {id(tensor) for tensor in averaged}
-            for kept, now in zip(net.buffers(), self.live[name].buffers(), strict=True):
-                if id(kept) not in moved:
-                    kept.copy_(now)
+            for buffer, new in zip(net.buffers(), live.buffers(), strict=True):
+                if id(buffer) not in moved:
+                    buffer.copy_(new)
+        for name, guide in self.family.guides.items():
+            if at.fraction <= guide.at:
+                self.nets[name].load_state_dict(self.nets[guide.of].state_dict())
 
 
 def statistics(net: nn.Module) -> list[Tensor]:

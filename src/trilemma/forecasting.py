@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
 from trilemma import devices
+from trilemma.average import kept
 from trilemma.data.batches import Batches
 from trilemma.data.sources import open_source
 from trilemma.families import build
@@ -59,8 +58,7 @@ def forecast(recipe: Recipe, *, say: Callable[[str], None]) -> dict[str, Any]:
 
 def score_seconds(recipe: Recipe, task: Task) -> float:
     """Time drawing a few watched images; seconds for all of them."""
-    nets = torch.nn.ModuleDict({name: task.family.nets[name] for name in task.family.averaged})
-    nets.eval()
+    nets = kept(task.family).eval()
     options = watched_options(recipe)
     drawer = Drawer(
         recipe=recipe, family=task.family, nets=nets, device=task.device, options=options

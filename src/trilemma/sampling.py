@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from trilemma.average import kept
 from trilemma.checkpoint import fill, unpack
 from trilemma.errors import RecipeError, RunError
 from trilemma.families import build
@@ -38,8 +39,8 @@ class Drawer:
 
     @property
     def parameters(self) -> int:
-        """Numbers in the generator's weights."""
-        return sum(p.numel() for p in self.nets["generator"].parameters())
+        """Numbers in the weights of the networks that images are drawn with."""
+        return sum(p.numel() for p in self.nets.parameters())
 
 
 def load_generator(
@@ -55,7 +56,7 @@ def load_generator(
     except RecipeError as error:
         raise RunError(f"{place.place / 'recipe.toml'}: {error}") from None
     family = build(place.recipe)
-    nets = nn.ModuleDict({name: family.nets[name] for name in family.averaged})
+    nets = kept(family)
     fill(nets, unpack(place.weights), place.weights)
     nets.to(device).eval().requires_grad_(False)
     return Drawer(

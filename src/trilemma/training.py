@@ -88,9 +88,7 @@ def sit_down(task: Task, folder: RunFolder, watch: Watch, images_in_epoch: int) 
     started = time.monotonic()
     prepare(task)
     train = task.recipe.train
-    average = Average(
-        task.family.nets, task.family.averaged, half_life=train.ema_images, ramp=train.ema_ramp
-    )
+    average = Average(task.family, half_life=train.ema_images, ramp=train.ema_ramp)
     sitting = Sitting(
         task=task, state=State(), average=average, folder=folder, watch=watch, started=started
     )
@@ -192,10 +190,10 @@ def take_up(sitting: Sitting, place: Path, images_in_epoch: int) -> None:
 def advance(sitting: Sitting) -> None:
     """Run one round, then whatever is due after it."""
     state, task, recipe = sitting.state, sitting.task, sitting.task.recipe
-    at = At(state.images_seen, state.images_seen / state.images_total)
-    round_ = update(task, at, images_total=state.images_total, rate=state.rate)
-    before, state.images_seen = state.images_seen, state.images_seen + round_.images
-    sitting.average.update(round_.images, images_seen=state.images_seen)
+    total, before = state.images_total, state.images_seen
+    round_ = update(task, At(before, before / total), images_total=total, rate=state.rate)
+    state.images_seen += round_.images
+    sitting.average.update(round_.images, At(state.images_seen, state.images_seen / total))
     remember(sitting, round_)
     save_every = recipe.train.checkpoint_images or state.score_every
     if due(state, before, max(1, state.images_total // LOG_LINES)):

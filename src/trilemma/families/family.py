@@ -17,6 +17,7 @@ __all__ = [
     "Draw",
     "DrawOptions",
     "Family",
+    "Guide",
     "Losses",
     "Noise",
     "Phase",
@@ -38,6 +39,14 @@ Clock = At[int, float]  # Python numbers: schedules, repeats, after
 TensorClock = At[
     Tensor, Tensor
 ]  # 0-d tensors: inside `loss`, where a CUDA graph would freeze numbers
+
+
+class Guide(NamedTuple):
+    """A copy of an averaged network from the middle of its training, kept beside it."""
+
+    of: str  # the averaged network
+    at: float  # share of the training at which it is copied
+
 
 Noise = Mapping[str, Tensor]
 Losses = tuple[Tensor, Mapping[str, Tensor]]
@@ -71,6 +80,7 @@ class DrawOptions:
 
     sampler: str = ""  # "": the recipe's own
     steps: int = 0  # network evaluations are counted by Drawn.evaluations; 0: the recipe's own
+    guidance: float = 0.0  # 1: without the guide; 0: the recipe's own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,4 +98,5 @@ class Family:
     splits: bool  # may a batch be computed in parts? Not with statistics over the batch
     draw: Callable[[ModuleDict, Sequence[Generator], Tensor | None, DrawOptions], Tensor]
     evaluations: Callable[[DrawOptions], int]  # network evaluations that one image takes
+    guides: Mapping[str, Guide] = field(default_factory=dict)  # name of the copy -> what it copies
     frozen: ModuleDict = field(default_factory=ModuleDict)  # never trained, averaged or saved

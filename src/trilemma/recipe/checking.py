@@ -108,7 +108,7 @@ def _data(data: DataRecipe) -> None:
 def _optimizer(prefix: str, optimizer: OptimizerRecipe) -> None:
     _each(optimizer, prefix, positive, "lr eps")
     _each(optimizer, prefix, share, "beta1 beta2")
-    _each(optimizer, prefix, not_negative, "weight_decay clip warmup lr_end")
+    _each(optimizer, prefix, not_negative, "matrix_lr weight_decay clip warmup lr_end")
 
 
 def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
@@ -172,7 +172,8 @@ def _diffusion(family: DiffusionRecipe, size: tuple[int, int]) -> None:
     known("family.schedule", family.schedule, SCHEDULES)
     known("family.prediction", family.prediction, PREDICTIONS)
     known("family.sampler", family.sampler, SAMPLERS)
-    _each(family, "family", positive, "steps sigma_data sigma_std sigma_min")
+    _each(family, "family", positive, "steps sigma_data sigma_std sigma_min guidance")
+    share("family.guide_at", family.guide_at)
     inside("family.timesteps", family.timesteps, 2, 100_000)
     if family.process == "ddpm" and family.steps > family.timesteps:
         raise RecipeError(
