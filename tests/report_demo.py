@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from trilemma.report.contents import Contents, Curve, Difference, Nearest, RunView
+from trilemma.report.contents import Contents, Curve, Difference, Nearest, Note, RunView
 from trilemma.scores import Column, Score, Scores, Shares
 
 DIGITS = Path(__file__).parents[1] / "src" / "trilemma" / "data" / "embedded" / "digits.npz"
@@ -157,7 +157,7 @@ def diffusion() -> RunView:
         gif=gif(digits(64, 16)),
         nearest=nearest(300),
         licences=("Trained on MNIST digits, CC BY-SA 3.0.",),
-        notes=("Ended 4 % before its horizon: the machine slowed down.",),
+        notes=(Note("note_ended", (("n", 98_304),), "out of time at 96% of the horizon"),),
     )
 
 

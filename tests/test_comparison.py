@@ -22,6 +22,7 @@ from trilemma.errors import RunError
 from trilemma.evaluation import read_scores
 from trilemma.recipe import presets
 from trilemma.report import lineup, place, words
+from trilemma.report.contents import Note
 from trilemma.report.page import render
 from trilemma.sampling import Drawer, draw, load_generator
 
@@ -243,8 +244,9 @@ def test_files_that_are_not_of_a_report_stay(
 def test_odd_runs_are_compared_and_what_they_lack_is_said(runs: Path) -> None:
     made = of(runs, "cut", "mute", "bundle")
     cut, mute, bundle = made.contents.runs
-    assert cut.notes == ("not finished: 640 images so far",)
+    assert cut.notes == (Note("note_unfinished", (("n", 640),)),)
     assert "not finished: 640 images so far" in render(made.contents)
+    assert "não terminado: 640 imagens até agora" in render(made.contents, language="pt")
     for view in (mute, bundle):
         assert (dict(view.losses), view.notes, view.training_seconds) == ({}, (), 0.0)
         assert view.images_seen == 320  # of the best network

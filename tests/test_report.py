@@ -14,7 +14,7 @@ import pytest
 from report_demo import DOMAIN, curve, demo, gan, many, only, score, shares
 from trilemma.errors import TrilemmaError
 from trilemma.report import page, svg, words
-from trilemma.report.contents import Contents, Curve, RunView
+from trilemma.report.contents import Contents, Curve, Note, RunView
 from trilemma.report.glossary import METRIC_MEANINGS
 from trilemma.report.words_details import DETAILS
 from trilemma.scores import Scores
@@ -156,7 +156,7 @@ def test_hostile_names_are_only_text() -> None:
         watched={HOSTILE: curve(1, 0, 10, 10, n=5, noise=0.1)},
         scalars={HOSTILE: curve(1, 0, 10, 10, n=5, noise=0.1)},
         licences=(HOSTILE,),
-        notes=(HOSTILE,),
+        notes=(Note("note_images", said=HOSTILE),),
         kind=HOSTILE,
     )
     hurt = replace(
@@ -166,7 +166,7 @@ def test_hostile_names_are_only_text() -> None:
         reference=HOSTILE,
         command=HOSTILE,
         machine={HOSTILE: {HOSTILE: HOSTILE}},
-        notes=(HOSTILE,),
+        notes=(Note("note_images", said=HOSTILE),),
         scores=Scores(
             columns={"domain": replace(DOMAIN, reference=HOSTILE, extractor=HOSTILE)},
             scores=(score(HOSTILE, "fd", 3.0, 0.1, 1.0), score(HOSTILE, HOSTILE, 3.0, 0.1)),

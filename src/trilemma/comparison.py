@@ -21,7 +21,7 @@ from trilemma.maths.kernel import kid, kid_difference
 from trilemma.maths.statistics import over_seeds, paired, unpaired
 from trilemma.places import cache_folder
 from trilemma.recipe.naming import differences
-from trilemma.report.contents import Contents, Difference
+from trilemma.report.contents import Contents, Difference, Note
 from trilemma.report.page import render, write_page
 from trilemma.report.place import PAGE, holds_report
 from trilemma.report.plots import write_plots
@@ -280,14 +280,14 @@ def by_seed(members: Sequence[Scored]) -> dict[int, float]:
     return found
 
 
-def notes(one: Scored) -> list[str]:
+def notes(one: Scored) -> list[Note]:
     """Say what a reader must know about how a run was scored."""
-    said = list(one.reference.source.notes)
+    said = [Note("note_images", said=note) for note in one.reference.source.notes]
     searched, there = len(one.reference.seen_rows), len(one.reference.train)
     if searched < there:
-        said.append(f"copies were looked for among {searched:,} of {there:,} training images")
+        said.append(Note("note_searched", (("n", searched), ("all", there))))
     if not one.reference.held_out:
-        said.append("no image is held out: there is no floor, and copies cannot be told")
+        said.append(Note("note_none_held_out"))
     return said
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from trilemma.recipe.files import to_table
-from trilemma.report.contents import Curve, Nearest, RunView
+from trilemma.report.contents import Curve, Nearest, Note, RunView
 from trilemma.report.metrics import extractor_name
 from trilemma.runfolder import RunFolder
 from trilemma.runs import Found
@@ -108,18 +108,19 @@ def nearest(scored: Scored) -> Nearest:
     )
 
 
-def notes(log: Log) -> list[str]:
+def notes(log: Log) -> list[Note]:
     """Say what a reader must know about how a run was trained."""
     said = []
     for event in log:
+        at = (("n", int(event["images_seen"])),)
         if event["event"] == "rollback":
-            said.append(f"went back at {event['images_seen']:,} images: {event['why']}")
+            said.append(Note("note_rollback", at, event["why"]))
         if event["event"] == "resume" and event.get("not_bit_exact"):
-            said.append(f"went on at {event['images_seen']:,} images on another machine")
+            said.append(Note("note_other_machine", at))
         if event["event"] == "end" and event["why"] != "done":
-            said.append(f"ended at {event['images_seen']:,} images: {event['why']}")
+            said.append(Note("note_ended", at, event["why"]))
     if log and log[-1]["event"] != "end":
-        said.append(f"not finished: {log[-1]['images_seen']:,} images so far")
+        said.append(Note("note_unfinished", (("n", int(log[-1]["images_seen"])),)))
     return said
 
 

@@ -97,7 +97,10 @@ def table(scores: "Scores") -> "Table":
 
 
 def legend(scores: "Scores") -> list[str]:
-    """Say what the marks of the table mean, and what each column is."""
+    """Say what the marks of the table mean, what each column is, and why numbers are missing."""
+    from trilemma.report import words
+    from trilemma.report.missing import missing
+
     lines = [
         f"column {name}: {c.extractor}, {c.n_fake:,} images against {c.n_real:,} of {c.reference} "
         f"({c.split}, {c.fingerprint[:8]}); size: {c.resize}"
@@ -107,4 +110,4 @@ def legend(scores: "Scores") -> list[str]:
     lines.append("floor: what as many other real images get; numbers compare within a column only")
     if any(score.biased for score in scores.scores):
         lines.append("biased: too few images for so many features; read kid instead")
-    return lines
+    return lines + missing(scores, words.read("en"), "en")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,14 @@ class Nearest:
     sample_median: float
 
 
+class Note(NamedTuple):
+    """A line that a reader must know, in whatever language the page is."""
+
+    word: str  # of the page's words; its blanks are filled in with what follows
+    counts: tuple[tuple[str, int], ...] = ()
+    said: str = ""  # as a log or the data say it
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunView:
     """One run, bundle, or group of runs that differ only in their seed."""
@@ -56,7 +64,7 @@ class RunView:
     gif: bytes = b""  # progress.gif, or empty
     nearest: Nearest | None = None
     licences: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()  # what a reader must know: ended early, another precision, ...
+    notes: tuple[Note, ...] = ()  # what a reader must know: ended early, another precision, ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,4 +101,4 @@ class Contents:
     created: str  # ISO date
     command: str = ""  # what makes this report again
     extractor_accuracy: float = float("nan")  # held-out accuracy of the classifier
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[Note, ...] = field(default=())

@@ -10,6 +10,7 @@ from trilemma import images
 from trilemma.report import course, gallery, lineup, metrics, numbers, svg, views, words
 from trilemma.report.contents import Contents, RunView
 from trilemma.report.glossary import MEANINGS, METRIC_MEANINGS
+from trilemma.report.missing import missing
 from trilemma.report.views import Named, Reader, View
 
 BADGES = 24  # marks for the names of curves
@@ -61,6 +62,7 @@ def sections(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> V
     blocks = lineup.blocks(contents, reader.words, reader.language)
     return {
         **views.head(contents, reader),
+        "head_notes": views.noted(contents.notes, reader),
         "runs": [runs[run.name] for run in contents.runs],
         "run_names": [run.name for run in contents.runs],
         "run_by_name": runs,
@@ -87,14 +89,14 @@ def sections(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> V
 
 
 def score_notes(contents: Contents, reader: Reader) -> list[str]:
-    """Say how the numbers are written, and what biased means where it occurs."""
+    """Say how numbers are written, what biased means where it occurs, and why some are missing."""
     scores = contents.scores.scores
     notes = [reader.words["scores_note"]] if scores else []
     known = metrics.accuracy(contents.extractor_accuracy, reader.words, reader.language)
     notes += [known] if scores and known else []
     if any(score.biased for score in scores):
         notes.append(reader.words["biased_meaning"])
-    return notes
+    return notes + missing(contents.scores, reader.words, reader.language)
 
 
 def details(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> View:
@@ -108,7 +110,9 @@ def details(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> Vi
         "machine": list(lineup.flattened(contents.machine).items()),
         "machine_unlike": list(machines.items()),
         "run_notes": [
-            {"run": runs[run.name], "notes": run.notes} for run in contents.runs if run.notes
+            {"run": runs[run.name], "notes": views.noted(run.notes, reader)}
+            for run in contents.runs
+            if run.notes
         ],
         "glossary": meanings(contents, reader.language),
         "licences": [

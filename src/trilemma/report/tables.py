@@ -15,6 +15,7 @@ from trilemma import images
 from trilemma.report import lineup, metrics, words
 from trilemma.report.contents import Contents
 from trilemma.report.lineup import ARROWS, Block, Row
+from trilemma.report.missing import missing
 from trilemma.scores import Column, Score
 
 LABELS, CELLS, REAL = 26, 19, 15  # letters of the columns, to see how many fit side by side
@@ -36,7 +37,8 @@ def terminal(contents: Contents, *, language: str = "en", width: int = 80) -> Gr
             parts.append(block_table(block, chosen, reader["real_images"], reader))
     known = metrics.accuracy(contents.extractor_accuracy, reader, language)
     if contents.scores.scores:
-        parts += [Text(line, style="dim") for line in (reader["scores_note"], known) if line]
+        lines = (reader["scores_note"], known, *missing(contents.scores, reader, language))
+        parts += [Text(line, style="dim") for line in lines if line]
     return Group(*(parts or [Text(reader["no_scores"])]))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from trilemma.report import bars, lineup, metrics, numbers, radar, svg
-from trilemma.report.contents import Contents, RunView
+from trilemma.report.contents import Contents, Note, RunView
 from trilemma.report.placement import Axis, clear_lead, triangle
 from trilemma.scores import Column, Score
 
@@ -65,6 +65,17 @@ def head(contents: Contents, reader: Reader) -> View:
     meta = words["meta"].format(reference=contents.reference, created=contents.created)
     known = metrics.accuracy(contents.extractor_accuracy, words, reader.language)
     return {"lede": lede, "meta": f"{meta} {known}".strip()}
+
+
+def noted(notes: Sequence[Note], reader: Reader) -> list[str]:
+    """Write notes in the reader's language."""
+    return [
+        reader.words[note.word].format(
+            said=note.said,
+            **{name: numbers.count(n, language=reader.language) for name, n in note.counts},
+        )
+        for note in notes
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

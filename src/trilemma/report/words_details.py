@@ -73,6 +73,64 @@ DETAILS: Mapping[str, tuple[str, str]] = {  # (English, Portuguese)
         "The animation's file cannot be read.",
         "Não é possível ler o arquivo da animação.",
     ),
+    # what is missing, and why
+    "other_table": (
+        "{few} are taken of as many images of both sides, here {n}; {all} of all of them, {n_fake} "
+        "generated and {n_real} real: so they stand in tables of their own.",
+        "{few} usam o mesmo número de imagens dos dois lados, aqui {n}; {all} usam todas, {n_fake} "
+        "geradas e {n_real} reais: por isso ficam em tabelas separadas.",
+    ),
+    "no_value": ("{metric} of {runs} has no value: {why}.", "{metric} de {runs} sem valor: {why}."),
+    "no_floor": (
+        "No value of real images stands beside {metrics}: it takes {n} others than the reference, "
+        "as many as were generated, and there are fewer.",
+        "Não há valor de imagens reais ao lado de {metrics}: são precisas {n} além das de "
+        "referência, tantas quantas as geradas, e há menos.",
+    ),
+    "why_few": ("too few images", "há poucas imagens"),
+    "why_few_for_features": (
+        "too few images for that many features",
+        "há poucas imagens para tantas características",
+    ),
+    "why_no_classes": (
+        "the network whose features are compared knows no classes",
+        "a rede cujas características são comparadas não conhece classes",
+    ),
+    "why_none_held_out": (
+        "no real image is held out from the training",
+        "nenhuma imagem real ficou fora do treino",
+    ),
+    "why_not_told": ("this system does not tell it", "este sistema não a informa"),
+    "why_unknown": (
+        "it cannot be computed from these images",
+        "não pode ser calculado com estas imagens",
+    ),
+    # what a reader must know of data and runs; {said}: words of a log or of the data, in English
+    "note_images": ("{said}", "Sobre as imagens, em inglês: {said}"),
+    "note_searched": (
+        "copies were looked for among {n} of {all} training images",
+        "cópias foram procuradas entre {n} de {all} imagens de treino",
+    ),
+    "note_none_held_out": (
+        "no image is held out: there is no floor, and copies cannot be told",
+        "nenhuma imagem ficou fora do treino: não há piso, e não se reconhecem cópias",
+    ),
+    "note_rollback": (
+        "went back at {n} images: {said}",
+        "voltou atrás em {n} imagens; o registro diz, em inglês: {said}",
+    ),
+    "note_other_machine": (
+        "went on at {n} images on another machine",
+        "continuou em {n} imagens em outra máquina",
+    ),
+    "note_ended": (
+        "ended at {n} images: {said}",
+        "terminou em {n} imagens; o registro diz, em inglês: {said}",
+    ),
+    "note_unfinished": (
+        "not finished: {n} images so far",
+        "não terminado: {n} imagens até agora",
+    ),
     # recipes, machine, the rest
     "recipes_title": ("Recipes, and where they differ", "Receitas, e onde diferem"),
     "recipes_reading": (
