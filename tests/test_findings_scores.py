@@ -3,7 +3,6 @@
 import json
 import math
 import shlex
-import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,13 +11,12 @@ import numpy as np
 import pytest
 import torch
 import tyro
-from rich.console import Console
 from scipy import stats
 from torch import nn
 
 import handmade
 import tiny
-from trilemma import live, scoring, speed
+from trilemma import scoring, speed
 from trilemma.cli.compare import Arguments
 from trilemma.comparison import DEFAULTS, Comparison, averaged, compare, facts, spelled
 from trilemma.evaluation import METRICS, STANDARD, write_scores
@@ -248,55 +246,6 @@ def test_watched_scores_are_named_after_what_watched(
     (view,) = compared(folder.path).contents.runs
     assert list(view.watched) == [name]
     assert view.watched[name].values == (9.0, 1.5, 2.5)
-
-
-class Notebook:
-    """A stand-in for IPython.display that keeps what a cell has shown; widgets there are none."""
-
-    def __init__(self) -> None:
-        self.cells: list[list[str]] = []
-
-    def HTML(self, text: str) -> str:
-        return text
-
-    def display(self, shown: str, *, display_id: bool) -> SimpleNamespace:
-        assert display_id, "without it nothing can be updated"
-        self.cells.append([shown])
-        return SimpleNamespace(update=self.cells[-1].append)
-
-
-@pytest.fixture
-def notebook(monkeypatch: pytest.MonkeyPatch) -> Notebook:
-    made = Notebook()
-    monkeypatch.setitem(sys.modules, "IPython.display", made)
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    monkeypatch.setattr(live, "Console", lambda **how: Console(force_jupyter=True, **how))
-    return made
-
-
-def test_a_notebook_sees_a_training_without_widgets(
-    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live, "NOTEBOOK_SECONDS", 0.0)
-    with live.shown("tiny <gan>") as show:
-        event = {"images_total": 400, "losses": {"critic": 0.25}, "scalars": {}}
-        show({"event": "step", "images_seen": 8, "seconds": 1.0, **event})
-        show({"event": "step", "images_seen": 208, "seconds": 3.0, **event})
-    (cell,) = notebook.cells
-    assert len(cell) == 4  # at once, two events, at the end
-    assert "tiny &lt;gan&gt;" in cell[0] and "<gan>" not in "".join(cell)
-    assert '<progress value="208" max="400"' in cell[-1]
-    for said in ("208 of 400, 100 a second", "3 s gone, 2 s left", "critic 0.25"):
-        assert said in cell[-1]
-
-
-def test_a_notebook_counts_and_is_not_flooded(notebook: Notebook) -> None:
-    with live.counted("images") as progress:
-        for done in range(1, 1001):
-            progress(done, 1000)
-    (cell,) = notebook.cells
-    assert "images: 1,000 of 1,000" in cell[-1]
-    assert 3 <= len(cell) < 100
 
 
 def test_the_interval_of_a_group_is_students() -> None:

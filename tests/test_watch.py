@@ -3,10 +3,8 @@
 import csv
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,29 +14,15 @@ from safetensors.torch import load_file
 
 import tiny
 from handmade import make_run
-from trilemma import sitting, training, watch
+from trilemma import watch
 from trilemma.cli.main import main
-from trilemma.data.named import read_digits
 from trilemma.errors import RecipeError, RunError
-from trilemma.images import write_png
 from trilemma.recipe import files
-from trilemma.recipe.recipe import OptimizerRecipe, Recipe
-from trilemma.step import Compute
-
-STILL = OptimizerRecipe(lr=1e-12)  # moves no weight of a float32 network
 
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder of 60 digits, and three files that only look like pictures."""
-    folder = tmp_path_factory.mktemp("data") / "my pictures 猫"
-    folder.mkdir()
-    for number, picture in enumerate(read_digits(Path(), "train")[0][:60]):
-        write_png(folder / f"{number:02d}.png", picture)
-    (folder / "a, text.png").write_text("no picture", encoding="utf-8")
-    (folder / "cut.png").write_bytes((folder / "00.png").read_bytes()[:60])
-    (folder / "empty.png").write_bytes(b"")
-    return folder
+    return tiny.hostile(tmp_path_factory.mktemp("data") / "my pictures 猫")
 
 
 @pytest.fixture(scope="module")
@@ -234,99 +218,6 @@ def test_several_seeds_are_several_runs(tmp_path: Path, monkeypatch: pytest.Monk
         assert one.read_bytes() == other.read_bytes()
     weights = {path.read_bytes() for path in Path("runs").glob("*/checkpoints/16/nets.safetensors")}
     assert len(weights) == 2
-
-
-def still(recipe: Recipe, **train: Any) -> Recipe:
-    """Give a recipe whose weights do not move, so that no score after the first is better."""
-    family = replace(tiny.GAN, generator_optimizer=STILL, critic_optimizer=STILL)
-    return replace(recipe, family=family, train=replace(recipe.train, **train))
-
-
-def test_early_stop_and_plateau_on_real_scores(hostile: Path, tmp_path: Path) -> None:
-    recipe = still(tiny.recipe(hostile), images=160, early_stop=True, patience=3)
-    trained = watch.train(
-        replace(recipe, train=replace(recipe.train, plateau=0.5, plateau_patience=2)), out=tmp_path
-    )
-    assert trained.state is not None
-    scores = [event["scalars"]["fd"] for event in tiny.events(tmp_path, "score")]
-    assert len(set(scores)) == 1
-    assert (trained.state.images_seen, trained.state.best_images) == (128, 32)
-    assert trained.state.rate == 0.5
-    assert tiny.events(tmp_path, "end")[0]["why"] == "no better score in 3 scorings"
-    assert (
-        watch.train(
-            replace(recipe, train=replace(recipe.train, plateau=0.5, plateau_patience=2)),
-            out=tmp_path,
-        ).state
-        is None
-    )
-
-
-class Clock:
-    """Seconds that pass only where a test says so."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
-    """Let a drawing take 1.5 s, and half a second of training be measured for an image."""
-    clock = Clock()
-    drawn = watch.drawn
-
-    def slow(*arguments: Any) -> np.ndarray:
-        clock.seconds += 1.5
-        return drawn(*arguments)
-
-    monkeypatch.setattr(watch, "drawn", slow)
-    monkeypatch.setattr(training, "measured", lambda task: (Compute(), 0.5))
-    for module in (sitting, training):
-        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock.monotonic))
-    return clock
-
-
-def paced(clock: Clock, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every round take so long."""
-    update = training.update
-
-    def slow(*arguments: Any, **named: Any) -> Any:
-        clock.seconds += seconds
-        return update(*arguments, **named)
-
-    monkeypatch.setattr(training, "update", slow)
-
-
-def test_minutes_are_a_budget_with_its_scores(
-    hostile: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """4 s a round as measured, 3 s a scoring: all of it fits into the minute, and fills it."""
-    paced(clock, 4.0, monkeypatch)
-    recipe = tiny.recipe(hostile, images=0, minutes=1.0, checkpoint_images=10**9)
-    recipe = replace(recipe, watch=replace(recipe.watch, every=0))
-    trained = watch.train(recipe, out=tmp_path)
-    assert trained.state is not None
-    assert tiny.events(tmp_path, "end")[0]["why"] == "done"
-    assert 50 < clock.seconds - 1000 <= 60
-    assert len(tiny.events(tmp_path, "score")) == 1 + 3  # 15 % of a minute, and one before it
-
-
-def test_a_machine_that_slows_down_ends_early_and_says_so(
-    hostile: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    paced(clock, 9.0, monkeypatch)
-    recipe = tiny.recipe(hostile, images=0, minutes=1.0)
-    trained = watch.train(recipe, out=tmp_path)
-    assert trained.state is not None
-    assert trained.state.images_seen < trained.state.images_total
-    why = tiny.events(tmp_path, "end")[0]["why"]
-    share = trained.state.images_seen / trained.state.images_total
-    assert why == f"out of time at {share:.0%} of the horizon: slower than measured at the start"
-    assert 60 <= clock.seconds - 1000 < 60 + 9 + 3
-    assert (tmp_path / f"checkpoints/{trained.state.images_seen}/state.json").is_file()
 
 
 def test_tensorboard_has_the_log(hostile: Path, tmp_path: Path) -> None:

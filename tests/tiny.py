@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trilemma.data.named import read_digits
+from trilemma.images import write_png
 from trilemma.recipe.networks import DCGANCritic, DCGANGenerator, UNet
 from trilemma.recipe.recipe import (
     AdversarialRecipe,
@@ -47,6 +48,17 @@ def digits(path: Path, n: int = 120, *, start: int = 0) -> Path:
     rows = slice(start, start + n)
     np.savez(path, images=pixels[rows], labels=labels[rows])
     return path
+
+
+def hostile(folder: Path) -> Path:
+    """Make a folder of 60 digits, and three files that only look like pictures."""
+    folder.mkdir()
+    for number, picture in enumerate(read_digits(Path(), "train")[0][:60]):
+        write_png(folder / f"{number:02d}.png", picture)
+    (folder / "a, text.png").write_text("no picture", encoding="utf-8")
+    (folder / "cut.png").write_bytes((folder / "00.png").read_bytes()[:60])
+    (folder / "empty.png").write_bytes(b"")
+    return folder
 
 
 def recipe(root: Path | str, family: object = GAN, **train: Any) -> Recipe:
