@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from trilemma.cli.looking import looking
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -39,24 +41,11 @@ def run(arguments: Arguments) -> None:
     """Score, print, and keep what was scored of a run."""
     from rich.console import Console
 
-    from trilemma import devices
     from trilemma.assessing import assessed, facts, keep
     from trilemma.evaluation import STANDARD
-    from trilemma.families.family import DrawOptions
-    from trilemma.live import counted, device_line, say
-    from trilemma.sides import How
+    from trilemma.live import say
 
-    say(device_line(arguments.device))
-    with counted("images") as progress:
-        how = How(
-            extractor=arguments.extractor,
-            size=arguments.size,
-            root=arguments.root,
-            options=DrawOptions(sampler=arguments.sampler, steps=arguments.steps),
-            device=devices.pick(arguments.device),
-            say=say,
-            progress=progress,
-        )
+    with looking(arguments) as how:
         metrics = arguments.metrics or STANDARD
         made = assessed(
             arguments.images, arguments.against, n=arguments.n, metrics=metrics, how=how

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import tyro
 
+from trilemma.cli.looking import looking
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
@@ -29,27 +31,12 @@ class Arguments:
 
 def run(arguments: Arguments) -> None:
     """Look, write, and say where."""
-    from trilemma import devices
     from trilemma.assessing import see
-    from trilemma.families.family import DrawOptions
     from trilemma.features import files
-    from trilemma.live import counted, device_line, say
-    from trilemma.sides import How
 
-    say(device_line(arguments.device))
-    with counted("images") as progress:
-        how = How(
-            extractor=arguments.extractor,
-            size=arguments.size,
-            root=arguments.root,
-            options=DrawOptions(sampler=arguments.sampler, steps=arguments.steps),
-            device=devices.pick(arguments.device),
-            say=say,
-            progress=progress,
-        )
+    with looking(arguments) as how:
         seen = see(arguments.images, n=arguments.n, seed=arguments.seed, how=how)
     out = Path(arguments.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
     source = seen.source
     files.write(out, seen.features, labels=source.labels, names=source.names, meta=seen.meta)
     rows, width = seen.features.features.shape
