@@ -247,6 +247,19 @@ def test_defaults_are_the_recipes_own() -> None:
     assert torch.equal(*drawn)
 
 
+@pytest.mark.parametrize("process", ["ddpm", "edm"])
+def test_a_batch_sees_one_level_in_each_share_of_them(process: str) -> None:
+    family = diffusion.build(recipe_of(process=process))
+    level = family.phases[0].noise["level"]
+    drawn = torch.stack([level(8, Generator().manual_seed(seed)) for seed in range(400)])
+    places = drawn if process == "ddpm" else torch.special.ndtr(drawn)
+    assert torch.equal((places * 8).long().sort(1).values, torch.arange(8).expand(400, 8))
+    assert not torch.equal((places[0] * 8).long(), torch.arange(8))  # parts of a batch see all
+    first = places[:, 0].sort().values  # alone each is uniform: within 1.63 / sqrt(400), 99 %
+    assert float((first - (torch.arange(400) + 0.5) / 400).abs().max()) < 1.63 / 20
+    assert level(1, Generator().manual_seed(3)).isfinite().all()
+
+
 class Constant(nn.Module):
     """Believes in one image whatever it sees."""
 
