@@ -188,6 +188,17 @@ def test_whichever_write_fails_the_last_checkpoint_is_whole(
     assert same(tmp_path / "run", whole)
 
 
+def test_only_a_run_with_a_checkpoint_says_that_it_is_whole(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    (run.path / "samples").write_bytes(b"")  # where a folder should be
+    for kept in (False, True):
+        with pytest.raises(NoSpaceError, match="cannot be written: a file stands") as caught:
+            run.file("samples/8.png")
+        assert str(caught.value).endswith(KEPT) == kept
+        (run.path / "checkpoints" / "8").mkdir(parents=True, exist_ok=True)
+
+
 def test_a_log_line_cut_off_by_a_full_disk_is_written_again(
     recipe: Recipe, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,9 +18,8 @@ from torch.optim import Optimizer
 
 from trilemma.atomic import whole_folder, write_bytes
 from trilemma.errors import RunError
-from trilemma.runfolder import RunFolder, no_space, write_json
+from trilemma.runfolder import CHECKPOINTS, RunFolder, write_json
 
-CHECKPOINTS = "checkpoints"  # folder of a run
 SCHEMA = 1
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}  # from schema -> next
 
@@ -55,7 +54,7 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint whole, then drop the oldest beyond `keep`."""
     place = folder.file(f"{CHECKPOINTS}/{state.images_seen}")
-    with no_space():
+    with folder.writing():
         if place.exists():  # saved a moment ago, at the same count: the tensors are the same
             write_state(place, state)
             return
@@ -115,7 +114,7 @@ def save_best(folder: RunFolder, average: nn.Module, *, images_seen: int, value:
     """Keep the averaged networks as the best so far; one file, so it is replaced at once."""
     facts = {"images_seen": str(images_seen), "value": repr(value)}
     path = folder.file("best/average.safetensors")
-    with no_space():
+    with folder.writing():
         write_bytes(path, pack(average.state_dict(), facts))
 
 

@@ -3,12 +3,16 @@
 `TRILEMMA_CACHE` and `TRILEMMA_RUNS` move them. Nothing else in the package reads these variables.
 """
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+
+from trilemma.errors import NoSpaceError
 
 Say = Callable[[str], None]  # takes one line for the user
 _TOLD: set[str] = set()  # lines that the user of this process has heard
@@ -26,15 +30,19 @@ def runs_folder() -> Path:
 def cache_folder(*, say: Say = quiet) -> Path:
     """Give a folder that exists and can be written: `TRILEMMA_CACHE`, else the system's.
 
-    Where that cannot be written it is a temporary folder, the same for the whole process, and
-    `say` gets one line about it, once in the process.
+    Where that cannot be written it is a temporary folder, the same for the whole process and
+    deleted at its end, and `say` gets one line about it, once in the process. NoSpaceError where
+    that cannot be made either.
     """
     wanted = wanted_cache_folder()
     if wanted is not None and writable(wanted):
         return wanted
     folder = _temporary_folder()
     shown = wanted if wanted is not None else "the home folder"
-    line = f"{shown} cannot be written; using {folder} (set TRILEMMA_CACHE to a folder that can)"
+    line = (
+        f"{shown} cannot be written; using {folder} for now (set TRILEMMA_CACHE to a folder that "
+        "can)"
+    )
     if say is not quiet and line not in _TOLD:
         _TOLD.add(line)
         say(line)
@@ -81,4 +89,18 @@ def _home(below: str) -> str:
 
 @cache
 def _temporary_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="trilemma-cache-"))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="trilemma-cache-"))
+    except OSError as error:
+        raise NoSpaceError(
+            "neither the cache folder nor a temporary one can be written; set TRILEMMA_CACHE to a "
+            "folder that can"
+        ) from error
+    atexit.register(_delete, folder, os.getpid())
+    return folder
+
+
+def _delete(folder: Path, process: int) -> None:
+    """Delete a folder at the end of the process that made it; not at that of a fork of it."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)

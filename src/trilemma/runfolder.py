@@ -27,6 +27,7 @@ BESIDE = re.compile(
     r"\..+\.(\d+(\.part)?|old)|recipe\.toml\.\d+\.part"
 )  # not (or no more) in place
 TRIES, PAUSE = 5, 0.05  # for the lock, which `trilemma runs` takes for an instant to look; seconds
+CHECKPOINTS = "checkpoints"  # folder of a run
 KEPT = "the last checkpoint is whole: the same command goes on from there"
 OTHERS = re.compile(r"\.scores\.json\.")  # of these: a verb may write them while a run is trained
 
@@ -45,9 +46,24 @@ class RunFolder:
     def file(self, name: str) -> Path:
         """Give the path of one of the run's files; its folder is made."""
         path = self.path / name
-        with no_space():
+        with self.writing():
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Say in one line why the run cannot be written, and what became of the training."""
+        try:
+            yield
+        except (NoSpaceError, OSError) as error:
+            if isinstance(error, OSError):
+                if error.errno not in REASONS:
+                    raise
+                what = str(refused(Path(error.filename or self.path), error))
+            else:
+                what = str(error)
+            kept = any((self.path / CHECKPOINTS).glob("[0-9]*"))
+            raise NoSpaceError(f"{what}; {KEPT}" if kept else what) from error
 
     def exists(self) -> bool:
         """Has a training begun here?"""
@@ -70,13 +86,13 @@ class RunFolder:
         """Add a line to log.jsonl."""
         line = json.dumps(finite({"v": 1, **event}), allow_nan=False)
         path = self.file("log.jsonl")
-        with no_space(), path.open("a", encoding="utf-8") as file:
+        with self.writing(), path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def say(self, line: str) -> None:
         """Add a line to train.log."""
         path = self.file("train.log")
-        with no_space(), path.open("a", encoding="utf-8") as file:
+        with self.writing(), path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def cut(self, images_seen: int) -> None:
@@ -87,7 +103,7 @@ class RunFolder:
         kept = [event for event in self.log() if event["images_seen"] <= images_seen]
         lines = "".join(json.dumps(event) + "\n" for event in kept)
         path = self.file("log.jsonl")
-        with no_space():
+        with self.writing():
             write_text(path, lines)
 
     def sweep(self) -> None:
@@ -118,14 +134,14 @@ class RunFolder:
         writer.writeheader()
         writer.writerows(rows)
         path = self.file("log.csv")
-        with no_space():
+        with self.writing():
             write_text(path, text.getvalue())
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep a second process from training here; the lock ends with this process."""
         path = self.file("lock")
-        with no_space():
+        with self.writing():
             file = path.open("a+b")
         with file:
             for _ in range(TRIES):
@@ -154,21 +170,6 @@ def lock(descriptor: int) -> bool:
         # A file system without locks (some network shares) is no reason not to train.
         return error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
     return True
-
-
-@contextlib.contextmanager
-def no_space() -> Iterator[None]:
-    """Say in one line, where a run cannot be written, what became of the training."""
-    try:
-        yield
-    except (NoSpaceError, OSError) as error:
-        if isinstance(error, OSError):
-            if error.errno not in REASONS:
-                raise
-            what = str(refused(Path(error.filename or "the run folder"), error))
-        else:
-            what = str(error)
-        raise NoSpaceError(f"{what}; {KEPT}") from error
 
 
 def write_json(path: Path, content: object) -> None:

@@ -132,18 +132,23 @@ def look_at_places() -> Mapping[str, Any]:
     """Say where files go, whether that can be written, and what room is left."""
     from trilemma.places import runs_folder, wanted_cache_folder
 
-    return {"runs": place(runs_folder()), "cache": place(wanted_cache_folder())}
+    return {
+        "runs": place(runs_folder(), "TRILEMMA_RUNS"),
+        "cache": place(wanted_cache_folder(), "TRILEMMA_CACHE"),
+    }
 
 
-def place(folder: Path | None) -> str:
-    """Describe a folder, without making it."""
+def place(folder: Path | None, name: str) -> str:
+    """Describe a folder, without making it; name: of the variable that moves it."""
     from trilemma.places import writable
 
     if folder is None:
-        return "there is no home folder; set TRILEMMA_CACHE"
+        return f"there is no home folder; set {name}"
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free / 1e9
-    can = "can be written" if there.is_dir() and writable(there) else "CANNOT BE WRITTEN"
+    can = (
+        "can be written" if there.is_dir() and writable(there) else f"CANNOT BE WRITTEN; set {name}"
+    )
     return f"{folder.absolute()}, {can}, {free:,.1f} GB free"
 
 

@@ -15,7 +15,7 @@ from trilemma.data.shards import list_shards
 from trilemma.data.values import Found, Pixels
 from trilemma.download import download
 from trilemma.errors import DataError
-from trilemma.places import Say, cache_folder, quiet
+from trilemma.places import Say, cache_folder, is_temporary, quiet
 
 Arrays = tuple[Pixels, np.ndarray]  # uint8 [N, H, W, C], labels [N]
 DIGITS = tuple("0123456789")
@@ -149,6 +149,7 @@ def fetch(name: str, store: Path, *, say: Say = quiet) -> None:
 
     `TRILEMMA_MIRROR` names another base address: the files are at BASE/NAME/FILE.
     """
+    put = "" if is_temporary(cache_folder()) else f"put its files into {store}, or "
     own = os.environ.get("TRILEMMA_MIRROR", "").rstrip("/")
     mirrors = (f"{own}/{name}/",) if own else NAMED[name].mirrors
     for file, checksum in (NAMED[name].md5 or {}).items():
@@ -156,7 +157,7 @@ def fetch(name: str, store: Path, *, say: Say = quiet) -> None:
             download(
                 name, [mirror + file for mirror in mirrors], store / file,
                 checksum=checksum, say=say,
-                instead=f"put its files into {store}, or name their folder: --data.root, "
+                instead=f"{put}name the folder of its files: --root (of train --data.root), "
                 "TRILEMMA_DATA",
             )  # fmt: skip
 
