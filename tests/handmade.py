@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
+from trilemma.average import kept as kept_of
 from trilemma.checkpoint import State, save_best, save_checkpoint
 from trilemma.families import build
 from trilemma.images import write_png
@@ -19,26 +19,20 @@ from trilemma.runfolder import RunFolder, write_json
 RECIPE = presets.find("tiny-gan").recipe
 
 
-def averaged(recipe: Recipe) -> nn.ModuleDict:
-    """Give the networks of a recipe that are averaged."""
-    family = build(recipe)
-    return nn.ModuleDict({name: family.nets[name] for name in family.averaged})
-
-
 def make_run(
     place: Path, recipe: Recipe = RECIPE, *, kept: Sequence[int] = (320, 640), end: str = "done"
 ) -> RunFolder:
     """Write a run folder: a best network, checkpoints, a log; end: why it ended, or nothing."""
     folder = RunFolder(place)
     files.write(folder.file("recipe.toml"), recipe)
-    nets = averaged(recipe)
+    nets = kept_of(build(recipe))
     for images_seen in kept:
         with torch.no_grad():
             for parameter in nets.parameters():
                 parameter.mul_(1.1)  # every checkpoint is another network
         state = State(images_seen=images_seen, images_total=640)
         save_checkpoint(folder, state, nets=nets, average=nets, optimizers={}, keep=9)
-    save_best(folder, averaged(recipe), images_seen=320, value=1.5)
+    save_best(folder, kept_of(build(recipe)), images_seen=320, value=1.5)
     write_json(folder.file("machine.json"), {"cpu": "toy", "cores": 3, "images_total": 640})
     for images_seen, fd in ((0, 9.0), (320, 1.5), (640, 2.5)):
         event = {"event": "score", "images_seen": images_seen, "seconds": images_seen / 64}

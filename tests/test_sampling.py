@@ -21,6 +21,7 @@ from trilemma.recipe.recipe import DiffusionRecipe, Recipe
 from trilemma.runs import find_run
 from trilemma.samplecache import remembered
 from trilemma.sampling import Drawer, draw, drawn, load_generator
+from trilemma.scoring import sampler_name
 
 CPU = torch.device("cpu")
 SEEDS = [5, 0, 123_456_789, 7, 2**32 - 1, 6, 1]
@@ -119,6 +120,22 @@ def test_sampler_and_steps_may_be_chosen(tmp_path: Path) -> None:
     assert levels(drawn(how("ddim", 4), SEEDS), drawn(how(), SEEDS)) > 1
     with pytest.raises(RecipeError, match=r"'hein'.*heun"):
         drawn(how("hein"), [0])
+
+
+def test_a_guide_is_kept_with_the_run_and_may_be_left_out(tmp_path: Path) -> None:
+    assert isinstance(DIFFUSION.family, DiffusionRecipe)
+    recipe = replace(DIFFUSION, family=replace(DIFFUSION.family, guidance=2.0, guide_at=0.5))
+    guided = lively(tmp_path / "guided", recipe)
+    plain = load_generator(lively(tmp_path / "plain", DIFFUSION), device=CPU)
+
+    def how(guidance: float = 0.0) -> Drawer:
+        return load_generator(guided, device=CPU, options=DrawOptions(guidance=guidance))
+
+    assert how().evaluations == 2 * how(1.0).evaluations == 2 * plain.evaluations
+    assert how().parameters == 2 * plain.parameters
+    assert levels(drawn(how(), SEEDS), drawn(how(1.0), SEEDS)) > 1
+    assert sampler_name(how()) == "heun-3-guided-2"
+    assert sampler_name(how(1.0)) == sampler_name(plain) == "heun-3"
 
 
 @pytest.fixture

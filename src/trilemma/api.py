@@ -58,10 +58,17 @@ class Run:
     name: str
 
     def sample(
-        self, n: int = 64, *, seed: int = 0, sampler: str = "", steps: int = 0, device: str = "auto"
+        self,
+        n: int = 64,
+        *,
+        seed: int = 0,
+        sampler: str = "",
+        steps: int = 0,
+        guidance: float = 0.0,
+        device: str = "auto",
     ) -> Images:
-        """Draw n images; image i from seed + i."""
-        options = DrawOptions(sampler=sampler, steps=steps)
+        """Draw n images; image i from seed + i. Empty or 0: as the recipe says."""
+        options = DrawOptions(sampler=sampler, steps=steps, guidance=guidance)
         run = find_run(self.name, say=say)
         drawer = load_generator(run, device=devices.pick(device), options=options)
         return Images(drawn(drawer, range(seed, seed + n)))
@@ -131,10 +138,13 @@ def sample(
     seed: int = 0,
     sampler: str = "",
     steps: int = 0,
+    guidance: float = 0.0,
     device: str = "auto",
 ) -> Images:
     """Draw n images from a run or bundle; image i from seed + i. sampler "": the recipe's own."""
-    return Run(name_of(run)).sample(n, seed=seed, sampler=sampler, steps=steps, device=device)
+    return Run(name_of(run)).sample(
+        n, seed=seed, sampler=sampler, steps=steps, guidance=guidance, device=device
+    )
 
 
 def evaluate(

@@ -27,6 +27,7 @@ def sample(
     kind: Kind = "grid",
     sampler: str = "",
     steps: int = 0,
+    guidance: float = 0.0,
     device: str = "auto",
     batch: int = 64,
     say: Callable[[str], None] = lambda line: None,
@@ -41,7 +42,7 @@ def sample(
         if value < 1:
             raise RunError(f"{name} is {value}; allowed: 1 or more")
     found = chosen(runs, say)
-    options = DrawOptions(sampler=sampler, steps=steps)
+    options = DrawOptions(sampler=sampler, steps=steps, guidance=guidance)
     where = devices.pick(device)
     drawn = {}
     for number, run in enumerate(found):

@@ -226,7 +226,9 @@ def sampler_of_recipe(recipe: Recipe, options: DrawOptions | None = None) -> str
     options = options or DrawOptions()
     name = options.sampler or getattr(recipe.family, "sampler", "")
     steps = options.steps or getattr(recipe.family, "steps", 0)
-    return f"{name}-{steps}" if name else ""
+    guidance = options.guidance or getattr(recipe.family, "guidance", 1.0)
+    guided = f"-guided-{guidance:g}" if guidance != 1 else ""
+    return f"{name}-{steps}{guided}" if name else ""
 
 
 def tensor(features: Features) -> Tensor:

@@ -23,6 +23,7 @@ class Arguments:
     format: Literal["grid", "folder", "npy", "npz"] = "grid"  # one picture, one a seed, or arrays
     sampler: str = ""  # ancestral, ddim, dpm++2m, heun; empty: the recipe's own
     steps: int = 0  # of the sampler; 0: the recipe's own
+    guidance: float = 0.0  # away from an earlier self; 1: none; 0: the recipe's own
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
     batch: int = 64  # images drawn at once
 
@@ -42,6 +43,7 @@ def run(arguments: Arguments) -> None:
             kind=arguments.format,
             sampler=arguments.sampler,
             steps=arguments.steps,
+            guidance=arguments.guidance,
             device=arguments.device,
             batch=arguments.batch,
             say=say,

@@ -133,7 +133,8 @@ class Edm:
 
     def level(self, n: int, rng: Generator) -> Tensor:
         """Draw standard normal numbers."""
-        return torch.special.ndtri(evenly(n, rng).clamp(min=1e-6))
+        normal: Tensor = torch.special.ndtri(evenly(n, rng).clamp(min=1e-6))
+        return normal
 
     def rank(self, level: Tensor) -> Tensor:
         """Normal numbers have ranks."""
