@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from trilemma.optimizers import (
-    MATRICES,
+    MUON,
     POLYNOMIAL,
     ROUNDS,
     Muon,
-    is_matrix,
+    is_between,
     optimizers_of,
     orthogonal,
     owner,
@@ -20,7 +20,7 @@ from trilemma.optimizers import (
 )
 from trilemma.recipe.recipe import OptimizerRecipe
 
-MUON = OptimizerRecipe(lr=1e-3, matrix_lr=1e-2)
+RECIPE = OptimizerRecipe(lr=1e-3, muon_lr=1e-2)
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 40), (2, 40, 16), (1, 24, 24)])
@@ -72,15 +72,16 @@ def test_a_convolution_is_a_matrix_whatever_its_layout(layout: torch.memory_form
 
 
 def test_layers_of_pixels_and_vectors_stay_with_adam() -> None:
-    net = nn.Sequential(nn.Conv2d(4, 32, 3), nn.Conv2d(32, 16, 3), nn.Conv2d(16, 4, 3))
-    assert [is_matrix(p) for p in net.parameters()] == [False, False, True, False, False, False]
-    made = optimizers_of("generator", net, MUON)
-    assert list(made) == ["generator", "generator" + MATRICES]
+    convolutions = nn.Conv2d(4, 32, 3), nn.Conv2d(32, 16, 3), nn.Conv2d(16, 4, 3)
+    net = nn.Sequential(*convolutions, nn.Linear(32, 32, bias=False))
+    assert [is_between(p) for p in net.parameters()] == [*[False] * 2, True, *[False] * 4]
+    made = optimizers_of("generator", net, RECIPE)
+    assert list(made) == ["generator", "generator" + MUON]
     assert {owner(name) for name in made} == {"generator"}
     held = [p for o in made.values() for group in o.param_groups for p in group["params"]]
     assert {id(p) for p in held} == {id(p) for p in net.parameters()}
-    assert len(held) == 6
-    assert list(optimizers_of("generator", net, replace(MUON, matrix_lr=0.0))) == ["generator"]
-    set_rates(made.values(), MUON, 0.5)
+    assert len(held) == 7
+    assert list(optimizers_of("generator", net, replace(RECIPE, muon_lr=0.0))) == ["generator"]
+    set_rates(made.values(), RECIPE, 0.5)
     rates = [group["lr"] for o in made.values() for group in o.param_groups]
     assert rates == [0.0005, 0.005]

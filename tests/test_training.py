@@ -63,7 +63,7 @@ GAN = AdversarialRecipe(
 DIFFUSION = DiffusionRecipe(
     process="edm",
     generator=UNet(width=8, multipliers=(1, 2), blocks=1, attention=(7,), unshuffle=2),
-    optimizer=OptimizerRecipe(clip=1.0, matrix_lr=1e-3),  # Adam and Muon
+    optimizer=OptimizerRecipe(clip=1.0, muon_lr=1e-3),  # Adam and Muon
     guidance=1.5,
     guide_at=0.4,
 )
@@ -348,7 +348,7 @@ def test_horizon() -> None:
 
     assert fixed(epochs=3) == 300
     assert fixed(images=55) in (50, 60)
-    assert fixed(minutes=1) == round(SPARE * (60 - 10 - 9) / 0.01 / 10) * 10  # nine scores: 15 %
+    assert fixed(minutes=1) == round(SPARE * (60 - 10 - 4) / 0.01 / 10) * 10  # four scores: 8 %
     assert fixed(minutes=1, epochs=3) == 300  # minutes are a limit
     with pytest.raises(
         RecipeError, match=r"0\.1 minutes are too few: 12 s go .* 0\.1 s .* 0\.4 or"

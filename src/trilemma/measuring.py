@@ -26,7 +26,7 @@ SPARE = (
 )
 FEW = 100  # steps; a training of fewer is announced as one that shows little
 SCORES, FEWEST_SCORES = 20, 2  # over a training; fewer where they would eat up its minutes
-SHARE = 0.15  # of a training's minutes that scores may take
+SHARE = 0.08  # of a training's minutes that scores may take
 
 Reset = Callable[[], None]
 

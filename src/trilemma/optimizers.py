@@ -1,4 +1,4 @@
-"""The optimizers of a network: Adam and, for the matrices of its hidden layers, Muon."""
+"""The optimizers of a network: Adam and, for the convolutions between its features, Muon."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from torch.optim import AdamW, Optimizer
 
 from trilemma.recipe.recipe import OptimizerRecipe
 
-MATRICES = ".matrices"  # behind a network's name: its second optimizer
+MUON = ".muon"  # behind a network's name: its second optimizer
 SMALLEST = 16  # features on either side of a matrix that Muon takes: no first or last layer
 MOMENTUM = 0.95
 ROUNDS = 5
@@ -83,9 +83,9 @@ def orthogonal(matrices: Tensor) -> Tensor:
 
 
 def optimizers_of(name: str, net: nn.Module, settings: OptimizerRecipe) -> dict[str, Optimizer]:
-    """Make the optimizers of a network; keys: its name, and its name with MATRICES behind."""
+    """Make the optimizers of a network; keys: its name, and its name with MUON behind."""
     trained = [p for p in net.parameters() if p.requires_grad]
-    matrices = [p for p in trained if settings.matrix_lr and is_matrix(p)]
+    matrices = [p for p in trained if settings.muon_lr and is_between(p)]
     taken = {id(p) for p in matrices}
     made: dict[str, Optimizer] = {
         name: AdamW(
@@ -98,25 +98,27 @@ def optimizers_of(name: str, net: nn.Module, settings: OptimizerRecipe) -> dict[
         )
     }
     if matrices:
-        made[name + MATRICES] = Muon(
-            matrices, lr=settings.matrix_lr, weight_decay=settings.weight_decay
-        )
+        made[name + MUON] = Muon(matrices, lr=settings.muon_lr, weight_decay=settings.weight_decay)
     return made
 
 
 def owner(optimizer: str) -> str:
     """Give the network that an optimizer of this name trains."""
-    return optimizer.removesuffix(MATRICES)
+    return optimizer.removesuffix(MUON)
 
 
-def is_matrix(weight: Tensor) -> bool:
-    """Is this the weight of a layer between features, neither of pixels nor of single numbers?"""
-    return weight.ndim >= 2 and min(weight.shape[:2]) >= SMALLEST
+def is_between(weight: Tensor) -> bool:
+    """Is this the weight of a convolution between features?
+
+    Those from and to pixels are no matrices to speak of. Dense layers, which tell the others the
+    noise level, gained nothing from Muon and took a fifth of the step.
+    """
+    return weight.ndim == 4 and min(weight.shape[:2]) >= SMALLEST
 
 
 def set_rates(optimizers: Iterable[Optimizer], settings: OptimizerRecipe, course: float) -> None:
     """Set the learning rates to the recipe's, times `course`."""
     for optimizer in optimizers:
-        lr = settings.matrix_lr if isinstance(optimizer, Muon) else settings.lr
+        lr = settings.muon_lr if isinstance(optimizer, Muon) else settings.lr
         for group in optimizer.param_groups:
             group["lr"] = lr * course

@@ -255,5 +255,6 @@ def finish(sitting: Sitting, reason: str) -> None:
 def save_once(sitting: Sitting) -> None:
     """Write a checkpoint, unless that of this moment is there: replacing it would be a risk."""
     kept = checkpoints(sitting.folder)
-    if not kept or kept[-1].name != str(sitting.state.images_seen):
+    there = bool(kept) and kept[-1].name == str(sitting.state.images_seen)
+    if not processes.share(there):
         save(sitting)

@@ -251,12 +251,13 @@ def both(first: Show, second: Show) -> Show:
 
 
 def watched_options(recipe: Recipe) -> DrawOptions:
-    """Choose the cheap sampler of watched scores: the recipe's own with at most 20 steps."""
+    """Choose the cheap sampler of watched scores: the recipe's, without guide, at most 20 steps."""
     family = recipe.family
     if not isinstance(family, DiffusionRecipe):
         return DrawOptions()
     steps = recipe.watch.steps or min(family.steps, WATCH_STEPS)
-    return DrawOptions(sampler=recipe.watch.sampler or family.sampler, steps=steps)
+    sampler = recipe.watch.sampler or family.sampler
+    return DrawOptions(sampler=sampler, steps=steps, guidance=1.0)
 
 
 def reference_features(extractor: Extractor, source: Source, seed: int) -> Tensor:

@@ -26,6 +26,7 @@ class Arguments:
     root: str = ""  # where the files of a named set lie; empty: the cache
     sampler: str = ""  # of a run: ancestral, ddim, dpm++2m, heun; empty: the recipe's own
     steps: int = 0  # of the sampler; 0: the recipe's own
+    guidance: float = 0.0  # away from an earlier self; 1: none; 0: the recipe's own
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
 
 

@@ -32,6 +32,10 @@ class Options(Protocol):
         """Of the sampler; 0: the recipe's own."""
 
     @property
+    def guidance(self) -> float:
+        """Away from an earlier self; 1: none; 0: the recipe's own."""
+
+    @property
     def device(self) -> str:
         """Where it is computed: auto, cpu, cuda, cuda:N, mps."""
 
@@ -50,7 +54,9 @@ def looking(options: Options) -> Iterator["How"]:
             extractor=options.extractor,
             size=options.size,
             root=options.root,
-            options=DrawOptions(sampler=options.sampler, steps=options.steps),
+            options=DrawOptions(
+                sampler=options.sampler, steps=options.steps, guidance=options.guidance
+            ),
             device=devices.pick(options.device),
             say=say,
             progress=progress,

@@ -108,7 +108,7 @@ def _data(data: DataRecipe) -> None:
 def _optimizer(prefix: str, optimizer: OptimizerRecipe) -> None:
     _each(optimizer, prefix, positive, "lr eps")
     _each(optimizer, prefix, share, "beta1 beta2")
-    _each(optimizer, prefix, not_negative, "matrix_lr weight_decay clip warmup lr_end")
+    _each(optimizer, prefix, not_negative, "muon_lr weight_decay clip warmup lr_end")
 
 
 def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
