@@ -1,6 +1,6 @@
 """When a training ends: its minutes are a budget with its scores; nothing better for long."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -75,41 +75,57 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     return clock
 
 
-def paced(clock: Clock, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every round take so long."""
+def paced(clock: Clock, seconds: Callable[[float], float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every round take so many seconds, by the clock's seconds since the start."""
     update = training.update
 
     def slow(*arguments: Any, **named: Any) -> Any:
-        clock.seconds += seconds
+        clock.seconds += seconds(clock.seconds - 1000)
         return update(*arguments, **named)
 
     monkeypatch.setattr(training, "update", slow)
 
 
+@pytest.mark.parametrize("pace", [1.0, 4.0, 8.0])
 def test_minutes_are_a_budget_with_its_scores(
-    hostile: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    hostile: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, pace: float
 ) -> None:
-    """4 s a round as measured, 3 s a scoring: all of it fits into the minute, and fills it."""
-    paced(clock, 4.0, monkeypatch)
-    recipe = tiny.recipe(hostile, images=0, minutes=1.0, checkpoint_images=10**9)
+    """4 s a round were measured, 3 s a scoring. Whatever a round takes, the minutes are filled."""
+    paced(clock, lambda gone: pace, monkeypatch)
+    recipe = tiny.recipe(hostile, images=0, minutes=3.0, checkpoint_images=10**9)
     recipe = replace(recipe, watch=replace(recipe.watch, every=0))
     trained = watch.train(recipe, out=tmp_path)
     assert trained.state is not None
     assert tiny.events(tmp_path, "end")[0]["why"] == "done"
-    assert 50 < clock.seconds - 1000 <= 60
-    assert len(tiny.events(tmp_path, "score")) == 1 + 3  # 15 % of a minute, and one before it
+    assert 150 < clock.seconds - 1000 <= 180 + 3  # the last score may come a little late
+    scores = tiny.events(tmp_path, "score")
+    assert scores[-1]["images_seen"] == trained.state.images_seen
+    assert 3 <= len(scores) <= 9
+    plans = [event["images_total"] for event in tiny.events(tmp_path, "horizon")]
+    assert len(plans) == trained.state.plans == 3
+    assert plans[-1] == trained.state.images_total
 
 
-def test_a_machine_that_slows_down_ends_early_and_says_so(
+def test_images_are_a_limit_to_what_is_planned_anew(
     hostile: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paced(clock, 9.0, monkeypatch)
-    recipe = tiny.recipe(hostile, images=0, minutes=1.0)
+    paced(clock, lambda gone: 0.1, monkeypatch)
+    recipe = tiny.recipe(hostile, images=96, minutes=3.0)
+    trained = watch.train(recipe, out=tmp_path)
+    assert trained.state is not None
+    assert trained.state.images_seen == trained.state.images_total == 96
+
+
+def test_a_machine_that_slows_down_late_ends_early_and_says_so(
+    hostile: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paced(clock, lambda gone: 4.0 if gone < 150 else 20.0, monkeypatch)
+    recipe = tiny.recipe(hostile, images=0, minutes=3.0)
     trained = watch.train(recipe, out=tmp_path)
     assert trained.state is not None
     assert trained.state.images_seen < trained.state.images_total
     why = tiny.events(tmp_path, "end")[0]["why"]
     share = trained.state.images_seen / trained.state.images_total
-    assert why == f"out of time at {share:.0%} of the horizon: slower than measured at the start"
-    assert 60 <= clock.seconds - 1000 < 60 + 9 + 3
+    assert why == f"out of time at {share:.0%} of the horizon: slower than planned"
+    assert 180 <= clock.seconds - 1000 < 180 + 20 + 3
     assert (tmp_path / f"checkpoints/{trained.state.images_seen}/state.json").is_file()

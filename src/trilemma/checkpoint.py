@@ -29,7 +29,10 @@ class State:
     """Everything a training remembers beside its tensors."""
 
     images_seen: int = 0
-    images_total: int = 0  # the horizon: fixed once
+    images_total: int = 0  # the horizon: fixed once; that of minutes is planned anew later
+    plans: int = 0  # how often it was
+    begun_images: int = 0  # images and seconds when the horizon was first fixed
+    begun_seconds: float = 0.0
     score_every: int = 0  # images between scores: fixed once
     seconds: float = 0.0  # of training, over all its sittings
     rate: float = 1.0  # factor on every learning rate: plateau, rollbacks

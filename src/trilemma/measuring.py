@@ -177,19 +177,28 @@ def horizon(
 
     RecipeError: not one batch fits into the recipe's minutes.
     """
-    ends = []
-    if train.images:
-        ends.append(float(train.images))
-    elif train.epochs:
-        ends.append(train.epochs * images_in_epoch)
+    images = asked(train, images_in_epoch)
     if train.minutes:
         left = 60 * train.minutes - seconds_gone
         left -= scores_in(train, seconds_a_score) * seconds_a_score
-        ends.append(SPARE * left / seconds_per_image)
-        if ends[-1] < train.batch_size:
+        fitting = SPARE * left / seconds_per_image
+        if fitting < train.batch_size:
             step = seconds_per_image * train.batch_size
             raise RecipeError(too_few(train.minutes, spent=60 * train.minutes - left, step=step))
-    return max(1, round(min(ends) / train.batch_size)) * train.batch_size
+        images = min(images, fitting)
+    return whole_batches(images, train.batch_size)
+
+
+def asked(train: TrainRecipe, images_in_epoch: int) -> float:
+    """Say how many images a training sees if there is time; without end where minutes alone say."""
+    if train.images:
+        return float(train.images)
+    return train.epochs * images_in_epoch or math.inf
+
+
+def whole_batches(images: float, batch_size: int) -> int:
+    """Round to whole batches, at least one."""
+    return max(1, round(images / batch_size)) * batch_size
 
 
 def too_few(minutes: float, *, spent: float, step: float) -> str:

@@ -57,6 +57,7 @@ class Sitting:
     average: Average
     folder: RunFolder
     watch: Watch
+    images_in_epoch: int
     started: float  # the moment at which state.seconds was 0
     saved: float = 0.0  # state.seconds at the last checkpoint
     window: list[Tensor] = field(default_factory=list)  # generator losses since the last scoring
@@ -208,8 +209,17 @@ def emit(sitting: Sitting, event: str, **facts: Any) -> None:
         "seconds": round(sitting.seconds, 3),
         **facts,
     }
-    if event in ("checkpoint", "end", "resume"):
+    if event in ("checkpoint", "end", "horizon", "resume"):
         line["images_total"] = sitting.state.images_total
     if processes.rank() == 0:
         sitting.folder.append(line)
         sitting.watch.show(line)
+
+
+def tell(sitting: Sitting, event: str, why: str) -> None:
+    """Show a line that is not part of the log."""
+    state = sitting.state
+    if processes.rank() == 0:
+        seconds = sitting.seconds
+        told = {"event": event, "images_seen": state.images_seen, "seconds": seconds, "why": why}
+        sitting.watch.show(told)

@@ -14,7 +14,16 @@ from trilemma.data.batches import Batches
 from trilemma.errors import StoppedError
 from trilemma.families.family import At, Family
 from trilemma.interrupts import Interrupt
-from trilemma.measuring import FEW, fingerprint, from_plain, horizon, measured, scores_in
+from trilemma.measuring import (
+    FEW,
+    asked,
+    fingerprint,
+    from_plain,
+    horizon,
+    measured,
+    scores_in,
+    whole_batches,
+)
 from trilemma.recipe.recipe import Recipe
 from trilemma.runfolder import RunFolder
 from trilemma.sitting import (
@@ -28,12 +37,15 @@ from trilemma.sitting import (
     remember,
     save,
     score,
+    tell,
     write_machine,
 )
 from trilemma.step import Round, Task, prepare, release, shape, update
 
 CHECKPOINT_SECONDS = 60.0
 FIRST_SCORE = 0.1  # share of a training's minutes that scoring the untrained networks may take
+PLANS = (1 / 8, 1 / 2, 4 / 5)  # of the horizon: where that of minutes is planned anew
+SHARE_PLANNED = 0.97  # of the time left that is planned for then
 LOG_LINES = 500  # over the training, about
 
 
@@ -90,26 +102,32 @@ def sit_down(task: Task, folder: RunFolder, watch: Watch, images_in_epoch: int) 
     train = task.recipe.train
     average = Average(task.family, half_life=train.ema_images, ramp=train.ema_ramp)
     sitting = Sitting(
-        task=task, state=State(), average=average, folder=folder, watch=watch, started=started
+        task=task,
+        state=State(),
+        average=average,
+        folder=folder,
+        watch=watch,
+        images_in_epoch=images_in_epoch,
+        started=started,
     )
     kept = checkpoints(folder)
     if kept:
-        take_up(sitting, kept[-1], images_in_epoch)
+        take_up(sitting, kept[-1])
     else:
-        begin(sitting, images_in_epoch)
+        begin(sitting)
     return sitting
 
 
-def begin(sitting: Sitting, images_in_epoch: int) -> None:
+def begin(sitting: Sitting) -> None:
     """Measure what is measured once, and write the checkpoint of the untrained networks."""
     if processes.rank() == 0:
         sitting.folder.cut(-1)  # of a start that was cut off before its first checkpoint
-    choose(sitting, images_in_epoch)
+    choose(sitting)
     write_machine(sitting)
     save(sitting)
 
 
-def choose(sitting: Sitting, images_in_epoch: int) -> None:
+def choose(sitting: Sitting) -> None:
     """Measure how a step is computed and what a score costs; fix the horizon."""
     task, state = sitting.task, sitting.state
     tell(sitting, "measuring", "measuring how a step is computed best here")
@@ -119,7 +137,7 @@ def choose(sitting: Sitting, images_in_epoch: int) -> None:
     a_score = first_look(sitting)
     added = horizon(
         task.recipe.train,
-        images_in_epoch=images_in_epoch,
+        images_in_epoch=sitting.images_in_epoch,
         seconds_per_image=seconds_per_image,
         seconds_gone=sitting.seconds,
         seconds_a_score=a_score,
@@ -127,19 +145,13 @@ def choose(sitting: Sitting, images_in_epoch: int) -> None:
     state.images_total, state.score_every = processes.share(
         (state.images_seen + added, score_every(task.recipe, added, a_score))
     )
+    if not task.recipe.train.minutes:
+        return
+    state.plans, state.begun_images, state.begun_seconds = 0, state.images_seen, sitting.seconds
     steps = added // task.recipe.train.batch_size
-    if task.recipe.train.minutes and steps < FEW:
+    if steps < FEW:
         step = task.recipe.train.batch_size * seconds_per_image
         tell(sitting, "note", f"only {steps} steps of {step:.2g} s fit into these minutes")
-
-
-def tell(sitting: Sitting, event: str, why: str) -> None:
-    """Show a line that is not part of the log."""
-    state = sitting.state
-    if processes.rank() == 0:
-        seconds = sitting.seconds
-        told = {"event": event, "images_seen": state.images_seen, "seconds": seconds, "why": why}
-        sitting.watch.show(told)
 
 
 def first_look(sitting: Sitting) -> float:
@@ -158,7 +170,7 @@ def first_look(sitting: Sitting) -> float:
     return sitting.seconds - before
 
 
-def take_up(sitting: Sitting, place: Path, images_in_epoch: int) -> None:
+def take_up(sitting: Sitting, place: Path) -> None:
     """Go on from a checkpoint; on another machine measure again and say so.
 
     A state without a horizon is that of a finished run which goes on: its clock of seconds begins
@@ -171,7 +183,7 @@ def take_up(sitting: Sitting, place: Path, images_in_epoch: int) -> None:
     if processes.rank() == 0:
         sitting.folder.cut(state.images_seen)
     if not state.images_total:
-        choose(sitting, images_in_epoch)
+        choose(sitting)
         load(sitting, place)
         write_machine(sitting)
         save(sitting)
@@ -195,6 +207,7 @@ def advance(sitting: Sitting) -> None:
     state.images_seen += round_.images
     sitting.average.update(round_.images, At(state.images_seen, state.images_seen / total))
     remember(sitting, round_)
+    plan_anew(sitting)
     save_every = recipe.train.checkpoint_images or state.score_every
     if due(state, before, max(1, state.images_total // LOG_LINES)):
         if not finite(sitting):
@@ -208,6 +221,32 @@ def advance(sitting: Sitting) -> None:
         if scored:
             score(sitting)
         save(sitting)
+
+
+def plan_anew(sitting: Sitting) -> None:
+    """Fix the horizon of minutes anew: the first seconds say too little of a machine's speed.
+
+    What was reached so far, scores and checkpoints included, is reached in the time left, too.
+    """
+    state, recipe = sitting.state, sitting.task.recipe
+    train = recipe.train
+    done = state.images_seen - state.begun_images
+    planned = state.images_total - state.begun_images
+    if not train.minutes or state.plans == len(PLANS) or done < PLANS[state.plans] * planned:
+        return
+    seconds = sitting.seconds
+    fitting = (
+        SHARE_PLANNED * (60 * train.minutes - seconds) * done / (seconds - state.begun_seconds)
+    )
+    most = min(asked(train, sitting.images_in_epoch), done + fitting - train.batch_size / 2)
+    total = state.begun_images + whole_batches(most, train.batch_size)
+    state.images_total = processes.share(max(total, state.images_seen))
+    if not recipe.watch.every:  # as many scores as before
+        wider = (state.images_total - state.begun_images) / planned
+        state.score_every = max(1, round(state.score_every * wider))
+    state.plans += 1
+    write_machine(sitting)
+    emit(sitting, "horizon")
 
 
 def due(state: State, before: int, every: int) -> bool:
@@ -239,7 +278,7 @@ def ended(sitting: Sitting) -> str:
     late = train.minutes and processes.share(sitting.seconds >= 60 * train.minutes)
     if late and state.images_seen < state.images_total:
         share = state.images_seen / state.images_total
-        return f"out of time at {share:.0%} of the horizon: slower than measured at the start"
+        return f"out of time at {share:.0%} of the horizon: slower than planned"
     return ""
 
 
