@@ -132,8 +132,8 @@ def test_standard_metrics_are_one_list() -> None:
 def test_a_sampler_is_named_without_its_networks() -> None:
     recipe = presets.find("digits-diffusion").recipe
     options = DrawOptions(sampler="ddim", steps=7)
-    assert sampler_of_recipe(recipe, options) == "ddim-7"
-    assert sampler_of_recipe(recipe) == f"{recipe.family.sampler}-{recipe.family.steps}"  # type: ignore[union-attr]
+    assert sampler_of_recipe(recipe, options) == "ddim-7-guided-2"
+    assert sampler_of_recipe(recipe, DrawOptions(guidance=1.0)) == "dpm++2m-14"
     assert sampler_of_recipe(presets.find("digits-gan").recipe) == ""
 
 

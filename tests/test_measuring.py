@@ -42,6 +42,15 @@ def test_a_quarter_of_the_minutes_is_too_much(minutes: float, step: float, hurri
     assert measuring.hurried(TrainRecipe(minutes=minutes), step) == hurried
 
 
+def test_a_precision_that_was_asked_for_is_kept_where_minutes_are_few(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "hurried", lambda train, seconds: True)
+    recipe = tiny.recipe(data, tiny.DIFFUSION, images=0, minutes=0.5)
+    compute, _ = measuring.measured(task_of(replace(recipe, speed=SpeedRecipe(precision="bf16"))))
+    assert compute.choice.precision == "bf16"
+
+
 @pytest.mark.parametrize("seconds", [0.01, 1.0])
 def test_where_minutes_are_few_one_step_alone_is_timed(
     data: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
@@ -81,8 +90,9 @@ def test_few_steps_are_announced(
 ) -> None:
     monkeypatch.setattr("trilemma.training.measured", lambda task: (task.compute, 0.1))
     monkeypatch.setattr("trilemma.training.first_look", lambda sitting: 0.0)
+    monkeypatch.setattr("trilemma.planning.PLANS", ())
     seen: list[str] = []
     recipe = tiny.recipe(data, tiny.DIFFUSION, images=0, minutes=0.5)
     watch.train(recipe, out=tmp_path, show=lambda e: seen.append(f"{e['event']}: {e.get('why')}"))
-    assert seen[0].startswith("measuring: measuring how")
+    assert seen[0].startswith("measuring: measuring what")
     assert any(line.startswith("note: only ") and "of 0.8 s fit" in line for line in seen)

@@ -12,7 +12,6 @@ from trilemma.optimizers import (
     POLYNOMIAL,
     ROUNDS,
     Muon,
-    is_between,
     optimizers_of,
     orthogonal,
     owner,
@@ -73,14 +72,15 @@ def test_a_convolution_is_a_matrix_whatever_its_layout(layout: torch.memory_form
 
 def test_layers_of_pixels_and_vectors_stay_with_adam() -> None:
     convolutions = nn.Conv2d(4, 32, 3), nn.Conv2d(32, 16, 3), nn.Conv2d(16, 4, 3)
-    net = nn.Sequential(*convolutions, nn.Linear(32, 32, bias=False))
-    assert [is_between(p) for p in net.parameters()] == [*[False] * 2, True, *[False] * 4]
+    others = nn.Linear(32, 32, bias=False), nn.ConvTranspose2d(32, 32, 2, bias=False)
+    net = nn.Sequential(*convolutions, *others)
     made = optimizers_of("generator", net, RECIPE)
     assert list(made) == ["generator", "generator" + MUON]
     assert {owner(name) for name in made} == {"generator"}
+    assert made["generator" + MUON].param_groups[0]["params"] == [convolutions[1].weight]
     held = [p for o in made.values() for group in o.param_groups for p in group["params"]]
     assert {id(p) for p in held} == {id(p) for p in net.parameters()}
-    assert len(held) == 7
+    assert len(held) == 8
     assert list(optimizers_of("generator", net, replace(RECIPE, muon_lr=0.0))) == ["generator"]
     set_rates(made.values(), RECIPE, 0.5)
     rates = [group["lr"] for o in made.values() for group in o.param_groups]

@@ -83,12 +83,12 @@ def test_too_few_images_to_score_are_refused(tmp_path: Path, counts: tuple[int, 
 def test_a_run_says_what_it_is_watched_with(finished: Path, data: Path, tmp_path: Path) -> None:
     assert facts(finished) == {
         "extractor": "pixels", "id": facts(finished)["id"], "weights_sha256": "",
-        "sampler": "", "steps": 0, "n": 16, "reference": 30,
+        "sampler": "", "steps": 0, "guidance": 0.0, "n": 16, "reference": 30,
     }  # fmt: skip
     recipe = tiny.recipe(data, tiny.DIFFUSION, images=16)
     watch.train(replace(recipe, watch=replace(recipe.watch, n=5)), out=tmp_path)
-    assert {key: facts(tmp_path)[key] for key in ("sampler", "steps", "n")} == {
-        "sampler": "heun", "steps": 2, "n": 5,
+    assert {key: facts(tmp_path)[key] for key in ("sampler", "steps", "guidance", "n")} == {
+        "sampler": "heun", "steps": 2, "guidance": 1.0, "n": 5,
     }  # fmt: skip
 
 
@@ -274,3 +274,19 @@ def test_a_continuation_takes_its_parent_s_extractor_along(tmp_path: Path) -> No
     beginning.begin_from(parent.path / "checkpoints/640", found, new)
     for ending in (".json", ".safetensors"):
         assert (new.path / extracting.OWN).with_suffix(ending).read_text("utf-8") == ending
+
+
+@pytest.mark.parametrize("change", ["family.guidance", "family.optimizer.muon_lr"])
+def test_going_on_refuses_what_a_checkpoint_has_no_place_for(
+    data: Path, tmp_path: Path, change: str
+) -> None:
+    recipe = tiny.recipe(data, tiny.DIFFUSION, images=16)
+    watch.train(recipe, out=tmp_path / "runs" / "parent")
+    family = tiny.DIFFUSION
+    if change == "family.guidance":
+        family = replace(family, guidance=2.0)
+    else:
+        family = replace(family, optimizer=replace(family.optimizer, muon_lr=0.01))
+    with pytest.raises(RunError, match=f"cannot switch {change} on: .* without it"):
+        watch.continued(str(tmp_path / "runs" / "parent"), replace(recipe, family=family))
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["parent"]

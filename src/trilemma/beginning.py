@@ -14,7 +14,7 @@ from trilemma.data.values import Source
 from trilemma.errors import RunError
 from trilemma.recipe import files
 from trilemma.recipe.naming import digest
-from trilemma.recipe.recipe import Recipe
+from trilemma.recipe.recipe import OptimizerRecipe, Recipe
 from trilemma.runfolder import RunFolder, write_json
 from trilemma.runs import Found
 
@@ -70,6 +70,28 @@ def claim(
     licence = {"what": f"training images {source.name}", "licence": source.licence or "not stated"}
     write_json(folder.file("licence.json"), {"schema": LICENCES, "notes": [licence]})
     files.write(folder.file("recipe.toml"), recipe)
+
+
+def continues(recipe: Recipe, parent: Found) -> None:
+    """Refuse what a checkpoint has no place for: Muon or a guide, where it had none, or none."""
+    for name, kept in kept_settings(parent.recipe).items():
+        wanted = kept_settings(recipe).get(name)
+        if wanted != kept:
+            raise RunError(
+                f"--continue cannot switch {name} {'off' if kept else 'on'}: the checkpoint of "
+                f"{parent.name} is of a training {'with' if kept else 'without'} it"
+            )
+
+
+def kept_settings(recipe: Recipe) -> dict[str, bool]:
+    """Say which settings decide about the tensors of a checkpoint, and whether they are on."""
+    parts = {name: getattr(recipe.family, name) for name in vars(recipe.family)}
+    on = {
+        f"family.{name}.muon_lr": part.muon_lr > 0
+        for name, part in parts.items()
+        if isinstance(part, OptimizerRecipe)
+    }
+    return on | {"family.guidance": parts.get("guidance", 1.0) != 1}
 
 
 def begin_from(start: Path, parent: Found, folder: RunFolder) -> None:

@@ -33,7 +33,9 @@ class State:
     plans: int = 0  # how often it was
     begun_images: int = 0  # images and seconds when the horizon was first fixed
     begun_seconds: float = 0.0
-    score_every: int = 0  # images between scores: fixed once
+    scoring: float = 0.0  # seconds of scoring since then, where there are minutes
+    a_score: float = 0.0  # seconds of the last of them
+    score_every: int = 0  # images between scores: fixed with the horizon
     seconds: float = 0.0  # of training, over all its sittings
     rate: float = 1.0  # factor on every learning rate: plateau, rollbacks
     best: float | None = None  # lowest watched value

@@ -42,7 +42,7 @@ def forecast(recipe: Recipe, *, say: Callable[[str], None]) -> dict[str, Any]:
         seconds_a_score=a_score,
     )
     weights = sum(p.numel() for p in family.nets.parameters())
-    kept = recipe.train.keep + 1
+    checkpoints = recipe.train.keep + 1
     return {
         "device": str(device),
         "data": f"{source.name}, {len(source):,} images",
@@ -51,7 +51,7 @@ def forecast(recipe: Recipe, *, say: Callable[[str], None]) -> dict[str, Any]:
         "seconds": round(images * seconds_per_image + scores_in(recipe.train, a_score) * a_score),
         "images_per_second": round(1 / seconds_per_image),
         "memory_bytes": devices.peak_memory(device),
-        "disk_bytes": weights * BYTES_A_WEIGHT * COPIES * kept,
+        "disk_bytes": weights * BYTES_A_WEIGHT * COPIES * checkpoints,
         "compute": to_plain(compute),
     }
 

@@ -18,13 +18,15 @@ from trilemma.recipe.recipe import TrainRecipe
 from trilemma.step import Compute, Task, shape, update
 
 SECONDS = 4.0  # for timing the choices, half as many for the threads
-SECONDS_SHARE = 0.05  # of a training's minutes, at most, for the same
+SECONDS_SHARE = (
+    0.05  # of a training's minutes for the choices, at most; the first steps come on top
+)
 STEPS, STEPS_SHARE = 8, 0.25  # measuring takes at least so many steps; this share is too much
 THREAD_ROUNDS = 3  # of timing all threads against one
 SPARE = (
     0.88  # share of the time left that is planned for: three runs planned at 0.97 took 1.14 of it
 )
-FEW = 100  # steps; a training of fewer is announced as one that shows little
+FEW = 100  # steps that minutes should hold
 SCORES, FEWEST_SCORES = 20, 2  # over a training; fewer where they would eat up its minutes
 SHARE = 0.08  # of a training's minutes that scores may take
 
@@ -40,12 +42,23 @@ def measured(task: Task) -> tuple[Compute, float]:
     """
     reset = remembered(task)
     parts, first = fitting_parts(task, reset)
-    compute, seconds = Compute(parts=parts, threads=task.threads), first
+    if task.device.type != "cpu":  # where the first step also loads kernels
+        first = second_step(task, reset)
+    choice = devices.candidates(task.device, task.recipe.speed.precision)[0]
+    compute, seconds = Compute(choice=choice, parts=parts, threads=task.threads), first
     if not processes.share(hurried(task.recipe.train, first)):
         compute, seconds = fastest(task, parts, reset)
     compute, seconds = processes.share((compute, seconds))
     lay_out(task, compute, reset)
     return task.compute, seconds / images_a_round(task)
+
+
+def second_step(task: Task, reset: Reset) -> float:
+    """Time another step as the last one was computed, seconds."""
+    reset()
+    start = time.perf_counter()
+    trial(task)
+    return time.perf_counter() - start
 
 
 def hurried(train: TrainRecipe, seconds_a_step: float) -> bool:

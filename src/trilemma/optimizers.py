@@ -10,7 +10,7 @@ from torch.optim import AdamW, Optimizer
 from trilemma.recipe.recipe import OptimizerRecipe
 
 MUON = ".muon"  # behind a network's name: its second optimizer
-SMALLEST = 16  # features on either side of a matrix that Muon takes: no first or last layer
+SMALLEST = 16  # features on either side of a convolution that Muon takes
 MOMENTUM = 0.95
 ROUNDS = 5
 POLYNOMIAL = (3.4445, -4.7750, 2.0315)  # of x, x^3 and x^5; from Jordan's page
@@ -85,7 +85,8 @@ def orthogonal(matrices: Tensor) -> Tensor:
 def optimizers_of(name: str, net: nn.Module, settings: OptimizerRecipe) -> dict[str, Optimizer]:
     """Make the optimizers of a network; keys: its name, and its name with MUON behind."""
     trained = [p for p in net.parameters() if p.requires_grad]
-    matrices = [p for p in trained if settings.muon_lr and is_between(p)]
+    convolutions = {id(m.weight) for m in net.modules() if isinstance(m, nn.Conv2d)}
+    matrices = [p for p in trained if settings.muon_lr and id(p) in convolutions and is_between(p)]
     taken = {id(p) for p in matrices}
     made: dict[str, Optimizer] = {
         name: AdamW(
@@ -108,9 +109,10 @@ def owner(optimizer: str) -> str:
 
 
 def is_between(weight: Tensor) -> bool:
-    """Is this the weight of a convolution between features?
+    """Has this weight of a convolution enough features on both sides?
 
-    Those from and to pixels are no matrices to speak of. Dense layers, which tell the others the
+    Those from and to pixels seldom have. Transposed convolutions, [inputs, outputs, height, width],
+    stay with Adam. Dense layers, which tell the others the
     noise level, gained nothing from Muon and took a fifth of the step.
     """
     return weight.ndim == 4 and min(weight.shape[:2]) >= SMALLEST

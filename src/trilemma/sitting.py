@@ -100,9 +100,12 @@ def remember(sitting: Sitting, round_: Round) -> None:
 
 def score(sitting: Sitting, *, first: bool = False) -> None:
     """Score the average; keep the best; lower the learning rate where nothing improves."""
-    state, recipe = sitting.state, sitting.task.recipe
+    state, recipe, before = sitting.state, sitting.task.recipe, sitting.seconds
     mine = dict(sitting.watch.score(sitting.average.nets)) if processes.rank() == 0 else {}
     scores: dict[str, float] = processes.share(mine)
+    if recipe.train.minutes:
+        state.a_score = sitting.seconds - before
+        state.scoring += state.a_score
     collapse_window(sitting)
     if state.window_rounds:
         scores["generator_loss"] = state.window_sum / state.window_rounds
@@ -193,6 +196,7 @@ def roll_back(sitting: Sitting, phase: str) -> None:
     if processes.rank() == 0:
         sitting.folder.cut(state.images_seen)
         write_state(place, state)
+    write_machine(sitting)
     emit(sitting, "rollback", why=f"{what} after {where:,} images", rate=state.rate)
 
 
@@ -209,7 +213,7 @@ def emit(sitting: Sitting, event: str, **facts: Any) -> None:
         "seconds": round(sitting.seconds, 3),
         **facts,
     }
-    if event in ("checkpoint", "end", "horizon", "resume"):
+    if event in ("checkpoint", "end", "horizon", "resume", "rollback"):
         line["images_total"] = sitting.state.images_total
     if processes.rank() == 0:
         sitting.folder.append(line)

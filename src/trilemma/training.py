@@ -14,16 +14,8 @@ from trilemma.data.batches import Batches
 from trilemma.errors import StoppedError
 from trilemma.families.family import At, Family
 from trilemma.interrupts import Interrupt
-from trilemma.measuring import (
-    FEW,
-    asked,
-    fingerprint,
-    from_plain,
-    horizon,
-    measured,
-    scores_in,
-    whole_batches,
-)
+from trilemma.measuring import FEW, asked, fingerprint, from_plain, horizon, measured
+from trilemma.planning import plan_anew, score_every
 from trilemma.recipe.recipe import Recipe
 from trilemma.runfolder import RunFolder
 from trilemma.sitting import (
@@ -44,8 +36,6 @@ from trilemma.step import Round, Task, prepare, release, shape, update
 
 CHECKPOINT_SECONDS = 60.0
 FIRST_SCORE = 0.1  # share of a training's minutes that scoring the untrained networks may take
-PLANS = (1 / 8, 1 / 2, 4 / 5)  # of the horizon: where that of minutes is planned anew
-SHARE_PLANNED = 0.97  # of the time left that is planned for then
 LOG_LINES = 500  # over the training, about
 
 
@@ -130,27 +120,28 @@ def begin(sitting: Sitting) -> None:
 def choose(sitting: Sitting) -> None:
     """Measure how a step is computed and what a score costs; fix the horizon."""
     task, state = sitting.task, sitting.state
-    tell(sitting, "measuring", "measuring how a step is computed best here")
+    tell(sitting, "measuring", "measuring what is fastest here")
     task.compute, seconds_per_image = measured(task)
     state.choices = choices(task)
     emit(sitting, "start", choices=state.choices)
-    a_score = first_look(sitting)
+    a_score, gone = processes.share((first_look(sitting), sitting.seconds))
+    train, epoch = task.recipe.train, sitting.images_in_epoch
     added = horizon(
-        task.recipe.train,
-        images_in_epoch=sitting.images_in_epoch,
+        train,
+        images_in_epoch=epoch,
         seconds_per_image=seconds_per_image,
-        seconds_gone=sitting.seconds,
+        seconds_gone=gone,
         seconds_a_score=a_score,
     )
-    state.images_total, state.score_every = processes.share(
-        (state.images_seen + added, score_every(task.recipe, added, a_score))
-    )
-    if not task.recipe.train.minutes:
+    state.images_total = state.images_seen + added
+    state.score_every = score_every(task.recipe, added, a_score)
+    if not train.minutes:
         return
-    state.plans, state.begun_images, state.begun_seconds = 0, state.images_seen, sitting.seconds
-    steps = added // task.recipe.train.batch_size
-    if steps < FEW:
-        step = task.recipe.train.batch_size * seconds_per_image
+    state.plans, state.begun_images, state.begun_seconds = 0, state.images_seen, gone
+    state.a_score, state.scoring = a_score, 0.0
+    steps = added // train.batch_size
+    if steps < FEW and added < asked(train, epoch):
+        step = train.batch_size * seconds_per_image
         tell(sitting, "note", f"only {steps} steps of {step:.2g} s fit into these minutes")
 
 
@@ -223,41 +214,9 @@ def advance(sitting: Sitting) -> None:
         save(sitting)
 
 
-def plan_anew(sitting: Sitting) -> None:
-    """Fix the horizon of minutes anew: the first seconds say too little of a machine's speed.
-
-    What was reached so far, scores and checkpoints included, is reached in the time left, too.
-    """
-    state, recipe = sitting.state, sitting.task.recipe
-    train = recipe.train
-    done = state.images_seen - state.begun_images
-    planned = state.images_total - state.begun_images
-    if not train.minutes or state.plans == len(PLANS) or done < PLANS[state.plans] * planned:
-        return
-    seconds = sitting.seconds
-    fitting = (
-        SHARE_PLANNED * (60 * train.minutes - seconds) * done / (seconds - state.begun_seconds)
-    )
-    most = min(asked(train, sitting.images_in_epoch), done + fitting - train.batch_size / 2)
-    total = state.begun_images + whole_batches(most, train.batch_size)
-    state.images_total = processes.share(max(total, state.images_seen))
-    if not recipe.watch.every:  # as many scores as before
-        wider = (state.images_total - state.begun_images) / planned
-        state.score_every = max(1, round(state.score_every * wider))
-    state.plans += 1
-    write_machine(sitting)
-    emit(sitting, "horizon")
-
-
 def due(state: State, before: int, every: int) -> bool:
     """Has the clock passed a multiple of `every`, or the end?"""
     return state.images_seen // every > before // every or state.images_seen >= state.images_total
-
-
-def score_every(recipe: Recipe, images_total: int, seconds_a_score: float) -> int:
-    """Fix how many images lie between two scores."""
-    times = scores_in(recipe.train, seconds_a_score)
-    return recipe.watch.every or max(1, -(-images_total // times))
 
 
 def log_step(sitting: Sitting, round_: Round) -> None:

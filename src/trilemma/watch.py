@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from trilemma import devices, extracting, live, processes, tensorboard, training
-from trilemma.beginning import begin_from, claim, fits, notes
+from trilemma.beginning import begin_from, claim, continues, fits, notes
 from trilemma.checkpoint import State, checkpoints
 from trilemma.data.batches import Batches
 from trilemma.data.sources import open_source
@@ -156,6 +156,7 @@ def continued(
             f"{run}: no optimizer is kept there to go on with; allowed: {parent.name}@IMAGES with "
             f"IMAGES one of {', '.join(kept) or 'none'}"
         )
+    continues(recipe, parent)
     folder = RunFolder(out or parent.place.with_name(f"{parent.name}+{start.name}"))
     processes.start(devices.pick(recipe.speed.device))
     if processes.rank() == 0 and not folder.exists():
@@ -180,6 +181,7 @@ def watched(recipe: Recipe, source: Source, scorer: Prepared | None) -> dict[str
         "weights_sha256": extractor.weights_sha256 if extractor else "",
         "sampler": options.sampler,
         "steps": options.steps,
+        "guidance": options.guidance,
         "n": recipe.watch.n if extractor else 0,
         "reference": min(len(source), REFERENCE) if extractor else 0,
     }

@@ -151,6 +151,8 @@ def chosen(family: DiffusionRecipe, options: DrawOptions) -> How:
     choose("sampler", name, SAMPLERS)
     if steps < 1:
         raise RecipeError(f"{steps} sampling steps; ask for at least 1")
+    if not guidance > 0:
+        raise RecipeError(f"guidance {guidance:g}; ask for more than 0; 1 is none")
     if guidance != 1 and family.guidance == 1:
         raise RecipeError(
             f"guidance {guidance:g}, but this training kept no guide; "

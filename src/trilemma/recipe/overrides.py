@@ -77,11 +77,12 @@ def each_optimizer(recipe: Recipe, change: Callable[[OptimizerRecipe], Optimizer
 
 
 def with_lr(recipe: Recipe, lr: float) -> Recipe:
-    """Give every optimizer this learning rate; what it ends at keeps its share of it."""
+    """Give every optimizer this learning rate; Muon's, and what both end at, keep their share."""
 
     def scaled(optimizer: OptimizerRecipe) -> OptimizerRecipe:
-        end = optimizer.lr_end * lr / optimizer.lr if optimizer.lr else optimizer.lr_end
-        return replace(optimizer, lr=lr, lr_end=float(f"{end:.6g}"))
+        factor = lr / optimizer.lr if optimizer.lr else 1.0
+        end, muon = (float(f"{x * factor:.6g}") for x in (optimizer.lr_end, optimizer.muon_lr))
+        return replace(optimizer, lr=lr, lr_end=end, muon_lr=muon)
 
     return each_optimizer(recipe, scaled)
 

@@ -37,7 +37,7 @@ class OptimizerRecipe:
     clip: float = 0.0  # largest norm of the gradient; 0: no limit
     warmup: int = 0  # images over which the learning rate rises from 0
     schedule: Literal["constant", "linear", "cosine"] = "constant"  # from lr to lr_end
-    lr_end: float = 0.0  # learning rate at the end; unused when constant
+    lr_end: float = 0.0  # learning rate at the end, Muon's falls alike; unused when constant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ class TrainRecipe:
     batch_size: int = 128  # images per step, over all processes
     epochs: float = 100.0  # passes over the data; 0: see images
     images: int = 0  # images to see, in place of epochs; 0: see epochs
-    minutes: float = 0.0  # of training; the images that fit are measured at the start; 0: no limit
+    minutes: float = 0.0  # of training; how many images fit is measured on the way; 0: no limit
     ema_images: int = 88_700  # half-life of the averaged weights, images; 0: no averaging
     ema_ramp: float = 0.05  # the half-life is at most this share of the images seen
     early_stop: bool = False  # stop when the watched score no longer improves
