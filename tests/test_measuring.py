@@ -52,7 +52,7 @@ def test_a_precision_that_was_asked_for_is_kept_where_minutes_are_few(
 
 
 @pytest.mark.parametrize("seconds", [0.01, 1.0])
-def test_where_minutes_are_few_one_step_alone_is_timed(
+def test_where_minutes_are_few_few_steps_are_timed(
     data: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
     now = [0.0]
@@ -69,11 +69,31 @@ def test_where_minutes_are_few_one_step_alone_is_timed(
     recipe = replace(recipe, speed=SpeedRecipe(precision="auto"))
     compute, per_image = measuring.measured(task_of(recipe))
     if seconds == 1.0:
-        assert len(steps) == 1
+        assert len(steps) == 1 + 2  # and one with one thread, one with two
         assert compute.choice.precision == "float32"
         assert per_image == pytest.approx(seconds / recipe.train.batch_size)
     else:
         assert len(steps) > 8
+
+
+def test_threads_that_wait_for_each_other_are_found_where_minutes_are_few(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On busy cores a step takes 5 s with two threads and 0.1 s with one, of 30 s in all."""
+    now = [0.0]
+    steps: list[int] = []
+
+    def trial(task: Task) -> float:
+        now[0] += 0.1 if task.compute.threads == 1 else 5.0
+        steps.append(task.compute.threads)
+        return 1.0
+
+    monkeypatch.setattr(measuring, "trial", trial)
+    monkeypatch.setattr(measuring.time, "perf_counter", lambda: now[0])
+    recipe = tiny.recipe(data, tiny.DIFFUSION, images=0, minutes=0.5)
+    recipe = replace(recipe, speed=SpeedRecipe(precision="auto"))
+    assert measuring.measured(task_of(recipe))[0].threads == 1
+    assert len(steps) > 8  # and precision and layout are measured after all
 
 
 def test_minutes_that_hold_no_step_are_refused_with_those_that_would(

@@ -5,6 +5,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -37,17 +38,26 @@ def measured(task: Task) -> tuple[Compute, float]:
     """Time every way to compute the recipe's own step; return the fastest sound one.
 
     Also returns its seconds per image. Networks and optimizers are left as they were. Where the
-    recipe's minutes are too few for this, the first step alone is timed.
+    recipe's minutes are too few for this, one step with all threads and one with one are timed.
     MemoryTooSmallError: the batch fits neither whole nor, where that is allowed, in parts.
     """
     reset = remembered(task)
     parts, first = fitting_parts(task, reset)
     if task.device.type != "cpu":  # where the first step also loads kernels
         first = second_step(task, reset)
+    train = task.recipe.train
+    budget = min(SECONDS, SECONDS_SHARE * 60 * train.minutes) if train.minutes else SECONDS
+    hurry, alone = processes.share(
+        (hurried(train, first), task.threads * first <= 60 * train.minutes)
+    )
+    threads, seconds = task.threads, first
+    if alone or not hurry:  # one thread may be a cure: on busy cores several wait for each other
+        allowed = 0.0 if hurry else budget / 2
+        threads, seconds = fastest_threads(task, parts, reset, seconds=allowed)
     choice = devices.candidates(task.device, task.recipe.speed.precision)[0]
-    compute, seconds = Compute(choice=choice, parts=parts, threads=task.threads), first
-    if not processes.share(hurried(task.recipe.train, first)):
-        compute, seconds = fastest(task, parts, reset)
+    compute = Compute(choice=choice, parts=parts, threads=threads)
+    if not processes.share(hurried(train, seconds)):
+        compute, seconds = fastest(task, compute, reset, seconds=budget)
     compute, seconds = processes.share((compute, seconds))
     lay_out(task, compute, reset)
     return task.compute, seconds / images_a_round(task)
@@ -66,21 +76,18 @@ def hurried(train: TrainRecipe, seconds_a_step: float) -> bool:
     return bool(train.minutes) and STEPS * seconds_a_step > STEPS_SHARE * 60 * train.minutes
 
 
-def fastest(task: Task, parts: int, reset: Reset) -> tuple[Compute, float]:
-    """Find the number of threads, then precision and layout; return them and a step's seconds."""
-    train = task.recipe.train
-    seconds = min(SECONDS, SECONDS_SHARE * 60 * train.minutes) if train.minutes else SECONDS
-    threads = fastest_threads(task, parts, reset, seconds=seconds / 2)
+def fastest(task: Task, known: Compute, reset: Reset, *, seconds: float) -> tuple[Compute, float]:
+    """Find precision and layout for known parts and threads; return all and a step's seconds."""
 
     def before(choice: Choice) -> None:
-        lay_out(task, Compute(choice=choice, parts=parts, threads=threads), reset)
+        lay_out(task, replace(known, choice=choice), reset)
 
     choices = devices.candidates(task.device, task.recipe.speed.precision)
     found = devices.measure(
         lambda choice: lambda: trial(task), choices, before=before, seconds=seconds
     )
     step = next(t.seconds for t in found.timings if t.choice == found.choice)
-    return Compute(choice=found.choice, parts=parts, threads=threads), step
+    return replace(known, choice=found.choice), step
 
 
 def remembered(task: Task) -> Reset:
@@ -113,8 +120,8 @@ def trial(task: Task) -> float:
     return loss
 
 
-def fastest_threads(task: Task, parts: int, reset: Reset, *, seconds: float) -> int:
-    """Say how many CPU threads a step should take: all of them or, where that is faster, one.
+def fastest_threads(task: Task, parts: int, reset: Reset, *, seconds: float) -> tuple[int, float]:
+    """Say how many CPU threads a step should take, and its seconds: all or, if faster, one.
 
     On a machine that others use, a thread waits for the one whose core is taken, many times a
     step: two threads were seen to be twenty times slower than one. seconds: for all of it; a step
@@ -123,7 +130,9 @@ def fastest_threads(task: Task, parts: int, reset: Reset, *, seconds: float) -> 
     speed = task.recipe.speed
     told = speed.threads > 0 or speed.precision == "reference"  # which leaves nothing to chance
     if task.device.type != "cpu" or task.threads == 1 or told:
-        return task.threads
+        start = time.perf_counter()
+        trial(task)
+        return task.threads, time.perf_counter() - start
     taken: dict[int, list[float]] = {1: [], task.threads: []}
     begin = time.perf_counter()
     for number in range(THREAD_ROUNDS):
@@ -134,7 +143,8 @@ def fastest_threads(task: Task, parts: int, reset: Reset, *, seconds: float) -> 
             start = time.perf_counter()
             trial(task)
             times.append(time.perf_counter() - start)
-    return min(taken, key=lambda threads: statistics.median(taken[threads]))
+    medians = {threads: statistics.median(times) for threads, times in taken.items()}
+    return min(medians.items(), key=lambda item: item[1])
 
 
 def images_a_round(task: Task) -> int:

@@ -31,7 +31,9 @@ def run(arguments: Arguments) -> None:
     begun = time.monotonic()
     places = []
     for name in PRESETS:
-        recipe = find(name).recipe
+        preset = find(name)
+        say(f"{name}: {preset.about}")
+        recipe = preset.recipe
         if arguments.minutes:
             recipe = replace(recipe, train=replace(recipe.train, minutes=arguments.minutes))
         with displayed(name) as (show, progress):

@@ -49,7 +49,7 @@ def with_error(value: float, error: float, *, language: str) -> str:
     """
     if not (math.isfinite(value) and math.isfinite(error) and error > 0):
         return plain(value, language=language)
-    if error < 1e-7 * abs(value):
+    if error < 1e-5 * abs(value):  # of no use to a reader
         return plain(value, language=language)
     places = decimals(error)
     if places > 5:
