@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from trilemma.average import Average
 from trilemma.errors import RecipeError
 from trilemma.families import diffusion
 from trilemma.families.family import At, Batch, DrawOptions, Family
@@ -258,57 +257,6 @@ def test_a_batch_sees_one_level_in_each_share_of_them(process: str) -> None:
     first = places[:, 0].sort().values  # alone each is uniform: within 1.63 / sqrt(400), 99 %
     assert float((first - (torch.arange(400) + 0.5) / 400).abs().max()) < 1.63 / 20
     assert level(1, Generator().manual_seed(3)).isfinite().all()
-
-
-class Constant(nn.Module):
-    """Believes in one image whatever it sees."""
-
-    def __init__(self, value: float) -> None:
-        super().__init__()
-        self.value = nn.Parameter(torch.tensor(value))
-
-    def forward(self, images: Tensor, level: Tensor) -> Tensor:
-        return self.value.expand_as(images)
-
-
-@pytest.mark.parametrize(("guidance", "expected"), [(0.0, 0.4), (1.0, 0.2), (1.5, 0.3), (3.0, 0.6)])
-def test_guidance_goes_on_from_the_guide_past_the_network(guidance: float, expected: float) -> None:
-    """The network says 0.2 and the guide 0: twice the way is 0.4. The recipe asks for 2."""
-    family = diffusion.build(recipe_of(process="ddpm", prediction="x0", guidance=2.0, guide_at=0.3))
-    assert dict(family.guides) == {"guide": ("generator", 0.3)}
-    nets = nn.ModuleDict({"generator": Constant(0.2), "guide": Constant(0.0)})
-    nets["generator"].register_buffer("sigmas", family.nets["generator"].get_buffer("sigmas"))
-    nets["guide"].register_buffer("sigmas", family.nets["generator"].get_buffer("sigmas"))
-    options = DrawOptions(sampler="ddim", steps=3, guidance=guidance)
-    images = family.draw(nets, generators(0, 1), None, options)
-    torch.testing.assert_close(images, torch.full_like(images, expected))
-    assert family.evaluations(options) == (3 if guidance == 1 else 6)
-
-
-def test_without_guidance_there_is_no_guide() -> None:
-    family = diffusion.build(recipe_of())
-    assert not family.guides
-    with pytest.raises(RecipeError, match=r"guidance 2, but this training kept no guide; train"):
-        family.evaluations(DrawOptions(guidance=2.0))
-
-
-def test_a_guide_follows_the_average_until_its_moment() -> None:
-    family = diffusion.build(recipe_of(guidance=2.0, guide_at=0.5))
-    average = Average(family, half_life=10.0, ramp=1.0)
-    weight = family.nets["generator"].get_parameter("first.weight")
-    seen = []
-    for images in (10, 50, 51, 100):
-        with torch.no_grad():
-            weight.add_(1)
-        average.update(10, At(images, images / 100))
-        seen.append([net.get_parameter("first.weight").clone() for net in average.nets.values()])
-    (early, guide0), (middle, guide1), (_, guide2), (last, guide3) = seen
-    assert torch.equal(early, guide0)
-    assert torch.equal(middle, guide1)
-    assert torch.equal(guide1, guide2)
-    assert torch.equal(guide1, guide3)
-    assert (last - guide3).abs().min() > 0.3
-    assert not average.nets["guide"].get_parameter("first.weight").requires_grad
 
 
 def test_mistakes_are_answered_in_a_line() -> None:

@@ -8,12 +8,14 @@ import torch
 
 import tiny
 from trilemma import measuring, watch
+from trilemma.checkpoint import flat
 from trilemma.data.batches import Batches
 from trilemma.data.sources import open_source
 from trilemma.errors import RecipeError
 from trilemma.families import build
+from trilemma.families.family import At
 from trilemma.recipe.recipe import Recipe, SpeedRecipe, TrainRecipe
-from trilemma.step import Task, prepare
+from trilemma.step import Task, prepare, update
 
 
 @pytest.fixture
@@ -116,3 +118,40 @@ def test_few_steps_are_announced(
     watch.train(recipe, out=tmp_path, show=lambda e: seen.append(f"{e['event']}: {e.get('why')}"))
     assert seen[0].startswith("measuring: measuring what")
     assert any(line.startswith("note: only ") and "of 0.8 s fit" in line for line in seen)
+
+
+def test_measuring_leaves_networks_and_optimizers_as_they_were(data: Path) -> None:
+    settings = replace(tiny.recipe(data), speed=SpeedRecipe(precision="float32"))
+    task = task_of(settings)
+    update(task, At(0, 0.0), images_total=160, rate=1.0)
+    weights = {name: t.clone() for name, t in task.family.nets.state_dict().items()}
+    moments = {name: t.clone() for name, t in flat(task.optimizers).items()}
+    measuring.measured(task)
+    after = task.family.nets.state_dict()
+    assert all(torch.equal(weights[name], after[name]) for name in weights)
+    kept = flat(task.optimizers)
+    assert kept.keys() == moments.keys()
+    assert all(torch.equal(moments[name], kept[name]) for name in moments)
+
+
+def test_horizon() -> None:
+    def fixed(**train: float) -> int:
+        settings = TrainRecipe(**({"batch_size": 10, "epochs": 0.0} | train))  # type: ignore[arg-type]
+        return measuring.horizon(
+            settings,
+            images_in_epoch=100,
+            seconds_per_image=0.01,
+            seconds_gone=10.0,
+            seconds_a_score=1.0,
+        )
+
+    assert fixed(epochs=3) == 300
+    assert fixed(images=55) in (50, 60)
+    assert (
+        fixed(minutes=1) == round(measuring.SPARE * (60 - 10 - 4) / 0.01 / 10) * 10
+    )  # four scores: 8 %
+    assert fixed(minutes=1, epochs=3) == 300  # minutes are a limit
+    with pytest.raises(
+        RecipeError, match=r"0\.1 minutes are too few: 12 s go .* 0\.1 s .* 0\.4 or"
+    ):
+        fixed(minutes=0.1)

@@ -13,14 +13,13 @@ from safetensors.torch import load_file
 from torch import nn
 
 from trilemma import training
-from trilemma.checkpoint import State, checkpoints, flat
+from trilemma.checkpoint import State, checkpoints
 from trilemma.data.batches import Batches
 from trilemma.data.values import Source
 from trilemma.devices import Choice
-from trilemma.errors import DivergedError, RecipeError, RunError, StoppedError
+from trilemma.errors import DivergedError, RunError, StoppedError
 from trilemma.families import build
 from trilemma.families.family import At, Batch, Family, Losses, Noise, TensorClock
-from trilemma.measuring import SPARE, horizon, measured
 from trilemma.recipe.networks import DCGANCritic, DCGANGenerator, UNet
 from trilemma.recipe.recipe import (
     AdversarialRecipe,
@@ -242,26 +241,6 @@ def test_old_checkpoints_go(tmp_path: Path) -> None:
     assert kept == ["120", str(IMAGES)]
 
 
-def test_a_batch_in_parts_gives_the_same_gradient() -> None:
-    """Diffusion splits; one step in 1 and in 3 parts, in float64 up to summation order."""
-    after = []
-    for parts in (1, 3):
-        settings = recipe(DIFFUSION)
-        task = Task(
-            recipe=settings,
-            family=build(settings),
-            batches=Batches(source(), BATCH, seed=0),
-            device=torch.device("cpu"),
-            compute=Compute(parts=parts),
-        )
-        prepare(task)
-        round_ = update(task, At(0, 0.0), images_total=IMAGES, rate=1.0)
-        gradients = [p.grad.clone() for p in task.trainable["generator"] if p.grad is not None]
-        after.append((round_.losses["denoise"], gradients))
-    torch.testing.assert_close(after[0][0], after[1][0])
-    torch.testing.assert_close(after[0][1], after[1][1], rtol=1e-3, atol=1e-5)
-
-
 def test_a_gradient_that_is_not_finite_is_caught_though_the_loss_is() -> None:
     """sqrt at 0: the loss is 0, its slope infinite."""
     settings = recipe(DIFFUSION)
@@ -313,44 +292,3 @@ def test_dropout_is_drawn_anew_each_step_and_the_same_after_a_resume(tmp_path: P
     run(tmp_path / "halves", settings, Watch(score=weight_sum))
     assert torch.equal(before, torch.get_rng_state())
     assert logged(tmp_path / "whole") == logged(tmp_path / "halves")
-
-
-def test_measuring_leaves_networks_and_optimizers_as_they_were() -> None:
-    settings = replace(recipe(), speed=SpeedRecipe(precision="float32"))
-    task = Task(
-        recipe=settings,
-        family=build(settings),
-        batches=Batches(source(), BATCH, seed=0),
-        device=torch.device("cpu"),
-    )
-    prepare(task)
-    update(task, At(0, 0.0), images_total=IMAGES, rate=1.0)
-    weights = {name: t.clone() for name, t in task.family.nets.state_dict().items()}
-    moments = {name: t.clone() for name, t in flat(task.optimizers).items()}
-    measured(task)
-    after = task.family.nets.state_dict()
-    assert all(torch.equal(weights[name], after[name]) for name in weights)
-    kept = flat(task.optimizers)
-    assert kept.keys() == moments.keys()
-    assert all(torch.equal(moments[name], kept[name]) for name in moments)
-
-
-def test_horizon() -> None:
-    def fixed(**train: float) -> int:
-        settings = TrainRecipe(**({"batch_size": 10, "epochs": 0.0} | train))  # type: ignore[arg-type]
-        return horizon(
-            settings,
-            images_in_epoch=100,
-            seconds_per_image=0.01,
-            seconds_gone=10.0,
-            seconds_a_score=1.0,
-        )
-
-    assert fixed(epochs=3) == 300
-    assert fixed(images=55) in (50, 60)
-    assert fixed(minutes=1) == round(SPARE * (60 - 10 - 4) / 0.01 / 10) * 10  # four scores: 8 %
-    assert fixed(minutes=1, epochs=3) == 300  # minutes are a limit
-    with pytest.raises(
-        RecipeError, match=r"0\.1 minutes are too few: 12 s go .* 0\.1 s .* 0\.4 or"
-    ):
-        fixed(minutes=0.1)

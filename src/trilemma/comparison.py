@@ -28,7 +28,7 @@ from trilemma.report.plots import write_plots
 from trilemma.report.tables import write_csv, write_latex
 from trilemma.runfolder import finite
 from trilemma.runs import Found, find_run
-from trilemma.runviews import view
+from trilemma.runviews import little_trained, view
 from trilemma.scores import Score, Scores
 from trilemma.scoring import Progress, Reference, Say, Scored, look, opened, score_run, tensor
 
@@ -282,7 +282,8 @@ def by_seed(members: Sequence[Scored]) -> dict[int, float]:
 
 def notes(one: Scored) -> list[Note]:
     """Say what a reader must know about how a run was scored."""
-    said = [Note("note_images", said=note) for note in one.reference.source.notes]
+    said = little_trained(one.found)
+    said += [Note("note_images", said=note) for note in one.reference.source.notes]
     searched, there = len(one.reference.seen_rows), len(one.reference.train)
     if searched < there:
         said.append(Note("note_searched", (("n", searched), ("all", there))))

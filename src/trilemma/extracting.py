@@ -1,18 +1,21 @@
 """Which extractor a run is scored with: its own, one that ships, or a general one."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from trilemma import processes
 from trilemma.atomic import write_bytes
 from trilemma.data.values import Source
-from trilemma.features import domain, extractors
+from trilemma.features import cache, domain, extractors
 from trilemma.features.domain_training import train_domain
 from trilemma.features.extractor import Extractor
+from trilemma.maths.randomness import rng
 from trilemma.places import cache_folder
 from trilemma.recipe.recipe import DataRecipe, parse_size
 from trilemma.runfolder import RunFolder
@@ -20,6 +23,8 @@ from trilemma.runs import Found
 
 OWN = "extractor.safetensors"  # of a run on labelled images for which none ships; a .json beside it
 ENOUGH = 20  # labelled images a class: `auto` takes pixels where there are fewer to learn from
+REFERENCE = 5_000  # training images that watched samples are compared with, at most
+PATIENCE = 5.0  # seconds that may pass without a word
 
 Say = Callable[[str], None]
 
@@ -127,3 +132,25 @@ def trained(source: Source, *, device: torch.device, say: Say) -> Path:
 def name_of(data: DataRecipe) -> str:
     """Name a recipe's images: the set, or the folder they lie in (never taken for a set)."""
     return data.source if data.source != "folder" else f"folder {Path(data.root).name}"
+
+
+def reference_features(extractor: Extractor, source: Source, seed: int, *, say: Say) -> Tensor:
+    """Extract features [M, D] of training images, at most 5,000 of them, drawn by the seed.
+
+    Where it takes a while, its first batch tells how long, and `say` gets a line.
+    """
+    begin, told = time.monotonic(), False
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told
+        expected = (time.monotonic() - begin) / done * total
+        if not told and expected > PATIENCE:
+            told = True
+            say(
+                f"{extractor.name}: looks at {total:,} training images before the first step, for "
+                f"the scores on the way; once, about {expected:.0f} s"
+            )
+
+    order = torch.randperm(len(source), generator=rng(seed, "reference", 0)).numpy()
+    pixels = source.pixels[np.sort(order[:REFERENCE])]
+    return torch.from_numpy(cache.features(extractor, pixels, progress=progress).features)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from trilemma.measuring import FEW
 from trilemma.recipe.files import to_table
 from trilemma.report.contents import Curve, Nearest, Note, RunView
 from trilemma.report.metrics import extractor_name
@@ -106,6 +107,13 @@ def nearest(scored: Scored) -> Nearest:
         held_out_median=copies.held_out_median,
         sample_median=copies.sample_median,
     )
+
+
+def little_trained(found: Found) -> list[Note]:
+    """Say that a network was drawn from before it could learn."""
+    if found.images_seen >= FEW * found.recipe.train.batch_size:
+        return []
+    return [Note("note_little_trained", (("n", found.images_seen),), found.name)]
 
 
 def notes(log: Log) -> list[Note]:

@@ -20,11 +20,8 @@ from trilemma.errors import RunError
 from trilemma.extracting import Prepared
 from trilemma.families import build
 from trilemma.families.family import DrawOptions, Family
-from trilemma.features import cache
-from trilemma.features.extractor import Extractor
 from trilemma.images import grid, write_gif, write_png
 from trilemma.maths import frechet, kernel
-from trilemma.maths.randomness import rng
 from trilemma.places import cache_folder, runs_folder
 from trilemma.recipe.checking import check
 from trilemma.recipe.naming import run_name
@@ -35,7 +32,6 @@ from trilemma.sampling import Drawer, drawn
 from trilemma.sitting import Watch
 
 WATCH_SEED = 1_000_000  # first seed of watched samples; reported ones start at 0
-REFERENCE = 5_000  # training images that watched samples are compared with, at most
 FEWEST = 3  # training images that a distance takes
 WATCH_STEPS = 20  # of the sampler, at most, unless the recipe says more
 GIF_SECONDS = 0.15  # a frame
@@ -103,7 +99,9 @@ def train(
         tell(note)
     family = build(recipe)
     scorer = scoring(recipe, source, folder, device=device, say=tell)
-    watch = watching(recipe, family, source, folder, scorer=scorer, device=device, show=show)
+    watch = watching(
+        recipe, family, source, folder, scorer=scorer, device=device, show=show, say=tell
+    )
     if processes.rank() == 0:
         facts, kept = watched(recipe, source, scorer), scorer.kept if scorer else None
         claim(folder, recipe, source, watched=facts, extractor=kept)
@@ -183,7 +181,7 @@ def watched(recipe: Recipe, source: Source, scorer: Prepared | None) -> dict[str
         "steps": options.steps,
         "guidance": options.guidance,
         "n": recipe.watch.n if extractor else 0,
-        "reference": min(len(source), REFERENCE) if extractor else 0,
+        "reference": min(len(source), extracting.REFERENCE) if extractor else 0,
     }
 
 
@@ -214,12 +212,13 @@ def watching(
     scorer: Prepared | None,
     device: torch.device,
     show: Show,
+    say: Callable[[str], None],
 ) -> Watch:
     """Make the callables that score and picture the averaged networks."""
     options = watched_options(recipe)
     distances = {}
     if scorer is not None:
-        real = reference_features(scorer.extractor, source, recipe.seed)
+        real = extracting.reference_features(scorer.extractor, source, recipe.seed, say=say)
         distances = {name: prepare(real) for name, prepare in METRICS.items()}
     seeds = range(WATCH_SEED, WATCH_SEED + recipe.watch.n)
 
@@ -260,13 +259,6 @@ def watched_options(recipe: Recipe) -> DrawOptions:
     steps = recipe.watch.steps or min(family.steps, WATCH_STEPS)
     sampler = recipe.watch.sampler or family.sampler
     return DrawOptions(sampler=sampler, steps=steps, guidance=1.0)
-
-
-def reference_features(extractor: Extractor, source: Source, seed: int) -> Tensor:
-    """Extract features [M, D] of training images, at most 5,000 of them, drawn by the seed."""
-    order = torch.randperm(len(source), generator=rng(seed, "reference", 0)).numpy()
-    pixels = source.pixels[np.sort(order[:REFERENCE])]
-    return torch.from_numpy(cache.features(extractor, pixels).features)
 
 
 def write_progress(folder: RunFolder) -> None:

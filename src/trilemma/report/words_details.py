@@ -115,6 +115,10 @@ DETAILS: Mapping[str, tuple[str, str]] = {  # (English, Portuguese)
         "no image is held out: there is no floor, and copies cannot be told",
         "nenhuma imagem ficou fora do treino: não há piso, e não se reconhecem cópias",
     ),
+    "note_little_trained": (
+        "{said} has seen {n} images, fewer than a hundred steps: it has hardly learnt anything",
+        "{said} viu {n} imagens, menos de cem passos: quase não aprendeu nada",
+    ),
     "note_rollback": (
         "went back at {n} images: {said}",
         "voltou atrás em {n} imagens; o registro diz, em inglês: {said}",
