@@ -22,7 +22,8 @@ SECONDS = 4.0  # for timing the choices, half as many for the threads
 SECONDS_SHARE = (
     0.05  # of a training's minutes for the choices, at most; the first steps come on top
 )
-STEPS, STEPS_SHARE = 8, 0.25  # measuring takes at least so many steps; this share is too much
+STEPS, CHOICE_STEPS = 8, 3  # that measuring takes at least; that its second half does
+STEPS_SHARE = 0.25  # of a training's minutes: more for them is too much
 THREAD_ROUNDS = 3  # of timing all threads against one
 SPARE = (
     0.88  # share of the time left that is planned for: three runs planned at 0.97 took 1.14 of it
@@ -56,7 +57,7 @@ def measured(task: Task) -> tuple[Compute, float]:
         threads, seconds = fastest_threads(task, parts, reset, seconds=allowed)
     choice = devices.candidates(task.device, task.recipe.speed.precision)[0]
     compute = Compute(choice=choice, parts=parts, threads=threads)
-    if not processes.share(hurried(train, seconds)):
+    if not processes.share(hurried(train, seconds, steps=CHOICE_STEPS)):
         compute, seconds = fastest(task, compute, reset, seconds=budget)
     compute, seconds = processes.share((compute, seconds))
     lay_out(task, compute, reset)
@@ -71,9 +72,9 @@ def second_step(task: Task, reset: Reset) -> float:
     return time.perf_counter() - start
 
 
-def hurried(train: TrainRecipe, seconds_a_step: float) -> bool:
-    """Are the recipe's minutes too few to measure, at a step of that many seconds?"""
-    return bool(train.minutes) and STEPS * seconds_a_step > STEPS_SHARE * 60 * train.minutes
+def hurried(train: TrainRecipe, seconds_a_step: float, *, steps: int = STEPS) -> bool:
+    """Are the recipe's minutes too few to take so many steps of that many seconds?"""
+    return bool(train.minutes) and steps * seconds_a_step > STEPS_SHARE * 60 * train.minutes
 
 
 def fastest(task: Task, known: Compute, reset: Reset, *, seconds: float) -> tuple[Compute, float]:
