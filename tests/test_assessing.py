@@ -223,4 +223,5 @@ def test_new_scores_replace_old_ones_of_the_same_kind(here: Path) -> None:
     run = runs.find_run("one")
     for scores in (old, new):
         path = keep(scores, run)
-    assert read_scores(path) == merged(old, new)
+    # written out: a nan equals none, and from Python 3.13 on not even itself inside a dataclass
+    assert repr(read_scores(path)) == repr(merged(old, new))

@@ -74,6 +74,7 @@ def test_contract(process: str, prediction: str) -> None:
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="torch 2.9 does not compile on 3.14")
+@pytest.mark.filterwarnings("ignore:Guards may run slower")  # torch 2.15 on Python 3.13.0
 @pytest.mark.parametrize("process", ["ddpm", "edm"])
 def test_the_loss_is_one_graph(process: str) -> None:
     family = woken(diffusion.build(recipe_of(process=process)))

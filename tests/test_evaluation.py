@@ -207,7 +207,7 @@ def test_floor_takes_as_many_images_or_none() -> None:
     known = floors(more, real, n=200, metrics=("fd", "kid"))
     again = evaluate(fake, real, known, run="r", column=COLUMN, metrics=("fd", "kid"))
     once = evaluate(fake, real, more, run="r", column=COLUMN, metrics=("fd", "kid"))
-    assert again == once
+    assert repr(again) == repr(once)  # a nan equals none
 
 
 def test_small_samples_are_labelled() -> None:
