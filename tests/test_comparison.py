@@ -74,7 +74,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 @pytest.fixture(scope="module")
 def whole(runs: Path) -> Comparison:
     names = ("gan-0", "gan-1", "gan-2", "diffusion")
-    return compare([str(runs / name) for name in names], n=N, command="trilemma compare these")
+    return compare([str(runs / name) for name in names], n=N)
 
 
 def values(made: Comparison, metric: str) -> dict[str, tuple[float, float]]:
@@ -187,7 +187,7 @@ def test_files_of_a_report(whole: Comparison, tmp_path: Path) -> None:
     assert len(kept.scores) == len(whole.contents.scores.scores)
     assert facts(whole) == json.loads((page.parent / "scores.json").read_text("utf-8"))
     text = page.read_text(encoding="utf-8")
-    for said in ("tiny-gan (3 seeds)", "tiny-diffusion", "trilemma compare these", "digits:test"):
+    for said in ("tiny-gan (3 seeds)", "tiny-diffusion", "trilemma compare /", "digits:test"):
         assert said in text
     assert not re.search(r"""(?:src|href)=["']https?:""", text)
 

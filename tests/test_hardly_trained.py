@@ -1,5 +1,6 @@
 """What is said of a long look before the first step, and of a network that hardly learnt."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from trilemma import extracting
 from trilemma.data.sources import open_source
 from trilemma.features import extractors
 from trilemma.features.extractor import Extractor
+from trilemma.recipe.recipe import TrainRecipe
 from trilemma.report.contents import Note
 from trilemma.runs import find_run
 from trilemma.runviews import little_trained
@@ -47,6 +49,20 @@ def test_a_long_look_at_the_training_images_is_announced_once(
     again: list[str] = []
     extracting.reference_features(pixels_extractor(), source, 0, say=again.append)
     assert again == []  # kept
+
+
+@pytest.mark.parametrize(
+    ("slow", "minutes", "size"),
+    [(False, 1.0, 1200), (True, 0.0, 1200), (True, 1.0, 1000), (True, 5.5, 1100), (True, 60, 1200)],
+)
+def test_few_minutes_take_a_slow_extractor_to_few_images(
+    tmp_path: Path, slow: bool, minutes: float, size: int
+) -> None:
+    source = open_source(tiny.recipe(tiny.digits(tmp_path / "digits.npz", 1600)).data, "train")
+    assert len(source) == 1200
+    extractor = replace(pixels_extractor(), slow=slow)
+    train = TrainRecipe(minutes=minutes)
+    assert extracting.reference_size(extractor, source, train) == size
 
 
 @pytest.mark.parametrize(("images", "little"), [(320, True), (3200, False), (99, True)])

@@ -121,6 +121,20 @@ def test_without_a_terminal_lines_go_to_stderr(capsys: pytest.CaptureFixture[str
     assert len(printed.err.splitlines()) == 4  # the steps came within ten seconds
 
 
+def test_without_a_terminal_counts_are_lines_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("trilemma.live.time.monotonic", lambda: now[0])
+    with counted("images") as progress:
+        for done in range(1, 26):
+            now[0] += 1
+            progress(done, 3000)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines() == ["images: 10 of 3,000", "images: 20 of 3,000"]
+
+
 def test_in_a_terminal_there_is_a_panel(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,6 +131,8 @@ def test_nothing_to_read(tmp_path: Path, names: list[str], message: str) -> None
 
 
 def test_no_such_place(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^digits has no split 'tset'; .* mean digits:test\?$"):
+        open_named("digits:tset")
     with pytest.raises(DataError, match=r"no file, folder or known set; sets are .*mnist"):
         open_named(str(tmp_path / "absent"))
     with pytest.raises(DataError, match=r"data\.root is empty"):

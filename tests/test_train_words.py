@@ -10,6 +10,7 @@ import pytest
 from trilemma.cli import main as cli
 from trilemma.cli.arguments import SHORT, parse_train
 from trilemma.cli.parsing import options
+from trilemma.errors import TrilemmaError
 from trilemma.recipe import files, presets
 from trilemma.recipe.recipe import AdversarialRecipe, DiffusionRecipe, Recipe
 
@@ -96,6 +97,12 @@ def test_how_long(line: str, lengths: tuple[float, int, float]) -> None:
     train = parse_train(line.split()).recipe.train
     assert (train.epochs, train.images, train.minutes) == lengths
     assert isinstance(train.minutes, float)
+
+
+@pytest.mark.parametrize("typed", ["--minutes", "--train.minutes"])
+def test_a_mistake_is_named_as_it_was_typed(typed: str) -> None:
+    with pytest.raises(TrilemmaError, match=rf"^{typed} is 'soon'; allowed: a number"):
+        parse_train(["mnist-dcgan", typed, "soon"])
 
 
 def test_a_folder_alone_takes_folder_gan() -> None:

@@ -227,7 +227,8 @@ def test_data_forecasts_the_command_that_it_suggests(
     def forecast(recipe: Recipe, **say: object) -> dict[str, object]:
         asked.append(recipe)
         return {
-            "seconds": 7300, "images": 400_000, "epochs": 3.5, "images_per_second": 55,
+            "seconds": 7300, "images": 400_000, "epochs": 0.5, "images_per_second": 55,
+            "ends_by": "minutes",
             "memory_bytes": 1.2e9, "disk_bytes": 9e7, "device": "cpu",
         }  # fmt: skip
 
@@ -236,6 +237,8 @@ def test_data_forecasts_the_command_that_it_suggests(
     shown = printed(capsys, "data", "grey", "--preset", "folder-ddpm", "--out", "")
     assert "about 2 h 2 min for 400,000 images" in shown
     assert "--minutes 30" in shown
+    assert "55 images/s on cpu; --train.minutes ends it" in shown
+    assert "hint:        --train.minutes ends it before every image was seen once" in shown
     (recipe,) = asked
     assert (recipe.preset, recipe.data.root, recipe.data.channels) == ("folder-ddpm", "grey", 1)
     assert not (here / "contact.png").exists()

@@ -241,3 +241,17 @@ def test_a_mistake_leaves_no_folder(tmp_path: Path, hostile: Path) -> None:
     with pytest.raises(Exception, match="no file, folder or known set"):
         watch.train(tiny.recipe(tmp_path / "nowhere"), out=out)
     assert not out.exists()
+
+
+def test_refused_minutes_leave_no_folder_but_one_that_was_there(
+    tmp_path: Path, hostile: Path
+) -> None:
+    recipe = tiny.recipe(hostile)
+    short = replace(recipe, train=replace(recipe.train, images=0, minutes=1e-4))
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/notes.txt").write_text("mine")
+    for out in (tmp_path / "new", tmp_path / "there"):
+        with pytest.raises(RecipeError, match="minutes are too few"):
+            watch.train(short, out=out)
+    assert not (tmp_path / "new").exists()
+    assert (tmp_path / "there/notes.txt").read_text() == "mine"

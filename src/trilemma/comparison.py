@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +28,8 @@ from trilemma.report.place import PAGE, holds_report
 from trilemma.report.plots import write_plots
 from trilemma.report.tables import write_csv, write_latex
 from trilemma.runfolder import finite
-from trilemma.runs import Found, find_run
+from trilemma.runs import Found, find_run, parted
+from trilemma.runs import spelled as spelled_place
 from trilemma.runviews import little_trained, view
 from trilemma.scores import Score, Scores
 from trilemma.scoring import Progress, Reference, Say, Scored, look, opened, score_run, tensor
@@ -73,15 +75,15 @@ def compare(
     metrics: Sequence[str] = STANDARD,
     device: str = "auto",
     group: bool = True,
-    command: str = "",
+    more: Mapping[str, object] = MappingProxyType({}),
     say: Say = lambda line: None,
     progress: Progress = lambda done, total: None,
 ) -> Comparison:
     """Score runs or bundles against the held-out images of their data and line them up.
 
     n: images drawn of each; 0: as many as are held out, from 200 to 2,000. group: runs that differ
-    only in their seed become one, with the error over seeds. command: what makes this report again;
-    empty: as these arguments say it. RunError where no run is given.
+    only in their seed become one, with the error over seeds. more: options of the verb that this
+    function does not take, for the report's line on how to make it again. RunError: no run.
     """
     if not runs:
         raise RunError("no run to compare; give at least one (trilemma runs lists them)")
@@ -107,7 +109,8 @@ def compare(
             score_run(place, references[key], n=n, metrics=metrics, device=where, progress=progress)
         )
     asked = {"n": n, "extractor": extractor, "metrics": metrics, "ungroup": not group}
-    command = command or spelled(runs, {**asked, "device": device})
+    names = [lasting(typed, one) for typed, one in zip(runs, found, strict=True)]
+    command = spelled(names, {**asked, "device": device, **more})
     return Comparison(scored=tuple(scored), contents=contents(scored, group=group, command=command))
 
 
@@ -115,6 +118,15 @@ def data_of(found: Found) -> tuple[Any, ...]:
     """Give what is surely equal for two runs on the same images: these are opened once."""
     data = found.recipe.data
     return data.source, data.root, data.size, data.channels, data.classes, data.held_out
+
+
+def lasting(typed: str, meant: Found) -> str:
+    """Name a run so that it is found again after a new training, too: a preset's name moves on."""
+    name, which = parted(typed)
+    if Path(name).exists() or name != meant.recipe.preset:
+        return typed
+    own = spelled_place(meant.place) if meant.bundle else meant.name
+    return f"{own}@{which}" if which else own
 
 
 DEFAULTS: Mapping[str, object] = {  # of the verb's options

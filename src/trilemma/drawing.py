@@ -46,8 +46,12 @@ def sample(
     where = devices.pick(device)
     drawn = {}
     for number, run in enumerate(found):
-        say(f"{run.name}: {n} images from {run.checkpoint}, seeds {seed} to {seed + n - 1}")
         drawer = load_generator(run, device=where, options=options)
+        how = drawer.family.how(options)
+        say(
+            f"{run.name}: {n} images from {run.checkpoint}, seeds {seed} to {seed + n - 1}"
+            f"{'; ' + how if how else ''}"
+        )
         parts = []
         for part in draw(drawer, range(seed, seed + n), batch=batch):
             parts.append(part)

@@ -17,13 +17,14 @@ from trilemma.features.domain_training import train_domain
 from trilemma.features.extractor import Extractor
 from trilemma.maths.randomness import rng
 from trilemma.places import cache_folder
-from trilemma.recipe.recipe import DataRecipe, parse_size
+from trilemma.recipe.recipe import DataRecipe, TrainRecipe, parse_size
 from trilemma.runfolder import RunFolder
 from trilemma.runs import Found
 
 OWN = "extractor.safetensors"  # of a run on labelled images for which none ships; a .json beside it
 ENOUGH = 20  # labelled images a class: `auto` takes pixels where there are fewer to learn from
 REFERENCE = 5_000  # training images that watched samples are compared with, at most
+A_MINUTE, FEWEST = 200, 1_000  # of them, where a slow extractor would eat up the minutes
 PATIENCE = 5.0  # seconds that may pass without a word
 
 Say = Callable[[str], None]
@@ -134,8 +135,18 @@ def name_of(data: DataRecipe) -> str:
     return data.source if data.source != "folder" else f"folder {Path(data.root).name}"
 
 
-def reference_features(extractor: Extractor, source: Source, seed: int, *, say: Say) -> Tensor:
-    """Extract features [M, D] of training images, at most 5,000 of them, drawn by the seed.
+def reference_size(extractor: Extractor, source: Source, train: TrainRecipe) -> int:
+    """Say with how many training images watched samples are compared: few where minutes are."""
+    most = REFERENCE
+    if extractor.slow and train.minutes:
+        most = min(REFERENCE, max(FEWEST, round(A_MINUTE * train.minutes)))
+    return min(len(source), most)
+
+
+def reference_features(
+    extractor: Extractor, source: Source, seed: int, *, count: int = REFERENCE, say: Say
+) -> Tensor:
+    """Extract features [M, D] of training images, at most `count` of them, drawn by the seed.
 
     Where it takes a while, its first batch tells how long, and `say` gets a line.
     """
@@ -152,5 +163,5 @@ def reference_features(extractor: Extractor, source: Source, seed: int, *, say: 
             )
 
     order = torch.randperm(len(source), generator=rng(seed, "reference", 0)).numpy()
-    pixels = source.pixels[np.sort(order[:REFERENCE])]
+    pixels = source.pixels[np.sort(order[:count])]
     return torch.from_numpy(cache.features(extractor, pixels, progress=progress).features)

@@ -9,8 +9,8 @@ from trilemma.average import kept
 from trilemma.data.batches import Batches
 from trilemma.data.sources import open_source
 from trilemma.families import build
-from trilemma.measuring import horizon, measured, scores_in, to_plain
-from trilemma.recipe.recipe import Recipe
+from trilemma.measuring import asked, horizon, measured, scores_in, to_plain
+from trilemma.recipe.recipe import Recipe, TrainRecipe
 from trilemma.sampling import Drawer, drawn
 from trilemma.step import Task, prepare
 from trilemma.watch import watched_options
@@ -22,8 +22,8 @@ COPIES = 4  # of every weight in a checkpoint: itself, its average, two moments 
 def forecast(recipe: Recipe, *, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure the recipe's own step for some seconds and say what the whole will take.
 
-    Nothing is written. Keys: images, epochs, seconds, images_per_second, memory_bytes, disk_bytes,
-    compute, device, data.
+    Nothing is written. Keys: images, epochs, ends_by (minutes, epochs or images), seconds,
+    images_per_second, memory_bytes, disk_bytes, compute, device, data.
     """
     device = devices.pick(recipe.speed.device)
     devices.use_threads(recipe.speed.threads)
@@ -48,12 +48,20 @@ def forecast(recipe: Recipe, *, say: Callable[[str], None]) -> dict[str, Any]:
         "data": f"{source.name}, {len(source):,} images",
         "images": images,
         "epochs": round(images / len(source), 2),
+        "ends_by": ends_by(recipe.train, images, len(source)),
         "seconds": round(images * seconds_per_image + scores_in(recipe.train, a_score) * a_score),
         "images_per_second": round(1 / seconds_per_image),
         "memory_bytes": devices.peak_memory(device),
         "disk_bytes": weights * BYTES_A_WEIGHT * COPIES * checkpoints,
         "compute": to_plain(compute),
     }
+
+
+def ends_by(train: TrainRecipe, images: int, images_in_epoch: int) -> str:
+    """Name the recipe's limit that so many images keep to."""
+    if train.minutes and images < asked(train, images_in_epoch) - train.batch_size:
+        return "minutes"
+    return "images" if train.images else "epochs"
 
 
 def score_seconds(recipe: Recipe, task: Task) -> float:

@@ -221,7 +221,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def counted(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how many of many images are done, in a terminal or notebook; elsewhere nothing."""
+    """Show how many of many images are done: a bar, or a line now and then where none can be."""
     console = Console(stderr=True)
     state = [0, 1]
 
@@ -247,7 +247,14 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
         with Live(console=console, get_renderable=bar, refresh_per_second=4, transient=True):
             yield take
     else:
-        yield lambda done, total: None
+        told = [time.monotonic()]
+
+        def line(done: int, total: int) -> None:
+            if time.monotonic() - told[0] >= PLAIN_SECONDS:
+                told[0] = time.monotonic()
+                say(f"{what}: {done:,} of {total:,}")
+
+        yield line
 
 
 def device_line(device: str) -> str:

@@ -1,5 +1,6 @@
 """Training with scores: the caller of `training.train`, which itself knows none."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from trilemma.checkpoint import State, checkpoints
 from trilemma.data.batches import Batches
 from trilemma.data.sources import open_source
 from trilemma.data.values import Source
-from trilemma.errors import RunError
+from trilemma.errors import MemoryTooSmallError, RecipeError, RunError
 from trilemma.extracting import Prepared
 from trilemma.families import build
 from trilemma.families.family import DrawOptions, Family
@@ -102,6 +103,7 @@ def train(
     watch = watching(
         recipe, family, source, folder, scorer=scorer, device=device, show=show, say=tell
     )
+    fresh = not folder.path.exists()
     if processes.rank() == 0:
         facts, kept = watched(recipe, source, scorer), scorer.kept if scorer else None
         claim(folder, recipe, source, watched=facts, extractor=kept)
@@ -110,15 +112,20 @@ def train(
     batches = Batches(
         source, recipe.train.batch_size, seed=recipe.seed, flip=recipe.data.flip, device=device
     )
-    state = training.train(
-        recipe,
-        family,
-        batches,
-        folder,
-        device=device,
-        images_in_epoch=len(source),
-        watch=watch,
-    )
+    try:
+        state = training.train(
+            recipe,
+            family,
+            batches,
+            folder,
+            device=device,
+            images_in_epoch=len(source),
+            watch=watch,
+        )
+    except (RecipeError, MemoryTooSmallError):
+        if fresh and processes.rank() == 0 and not checkpoints(folder):
+            shutil.rmtree(folder.path)  # refused before its first step: nothing to go on with
+        raise
     if processes.rank() == 0:
         write_progress(folder)
     return Trained(folder=folder, state=state)
@@ -181,7 +188,7 @@ def watched(recipe: Recipe, source: Source, scorer: Prepared | None) -> dict[str
         "steps": options.steps,
         "guidance": options.guidance,
         "n": recipe.watch.n if extractor else 0,
-        "reference": min(len(source), extracting.REFERENCE) if extractor else 0,
+        "reference": extracting.reference_size(extractor, source, recipe.train) if extractor else 0,
     }
 
 
@@ -218,7 +225,9 @@ def watching(
     options = watched_options(recipe)
     distances = {}
     if scorer is not None:
-        real = extracting.reference_features(scorer.extractor, source, recipe.seed, say=say)
+        looker = scorer.extractor
+        count = extracting.reference_size(looker, source, recipe.train)
+        real = extracting.reference_features(looker, source, recipe.seed, count=count, say=say)
         distances = {name: prepare(real) for name, prepare in METRICS.items()}
     seeds = range(WATCH_SEED, WATCH_SEED + recipe.watch.n)
 

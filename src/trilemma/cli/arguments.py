@@ -4,6 +4,7 @@ The preset is found before tyro runs, so that --help shows its values and its ki
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -13,7 +14,7 @@ from typing import Annotated, Any
 import tyro
 
 from trilemma.cli.parsing import OPTION, normal, options, parse, read
-from trilemma.errors import RecipeError
+from trilemma.errors import RecipeError, TrilemmaError
 from trilemma.recipe import files, foreign, presets
 from trilemma.recipe.overrides import SELECTORS, apply, with_ema, with_lr
 from trilemma.recipe.recipe import Recipe
@@ -84,7 +85,17 @@ def parse_train(words: Sequence[str]) -> TrainCommand:
     TrilemmaError in one line for an unknown preset, option or value, with the closest ones. Whether
     the recipe is possible, `recipe.checking.check` says.
     """
-    asked = _long(normal(words))
+    typed_so = {long: short for short, long in SHORT.items() if short in normal(words)}
+    try:
+        return _parsed(_long(normal(words)))
+    except TrilemmaError as error:  # which names fields as they were typed
+        said = str(error)
+        for long, short in typed_so.items():
+            said = re.sub(rf"{long}(?![\w.-])", short, said)
+        raise type(error)(said) from None
+
+
+def _parsed(asked: Sequence[str]) -> TrainCommand:
     preset, asked = _take_preset(asked)
     base = _base(preset, asked)
     asked, choices = _choices(asked)

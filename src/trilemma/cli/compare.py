@@ -2,7 +2,7 @@
 
 import json
 import webbrowser
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -40,7 +40,7 @@ def run(arguments: Arguments) -> None:
     """Compare, print the table, write the report."""
     from rich.console import Console
 
-    from trilemma.comparison import compare, facts, spelled
+    from trilemma.comparison import compare, facts
     from trilemma.live import counted, device_line, say
     from trilemma.report.place import PAGE, holds_report
     from trilemma.report.tables import terminal
@@ -56,7 +56,7 @@ def run(arguments: Arguments) -> None:
             metrics=arguments.metrics,
             device=arguments.device,
             group=not arguments.ungroup,
-            command=spelled(arguments.runs, asdict(arguments)),
+            more={"out": arguments.out, "lang": arguments.lang},
             say=say,
             progress=progress,
         )

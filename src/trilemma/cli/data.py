@@ -138,10 +138,15 @@ def forecast_lines(known: dict[str, Any]) -> list[str]:
     made = [
         f"takes here:  about {duration(known['seconds'], language='en')} for {known['images']:,} "
         f"images ({known['epochs']:g} epochs), {known['images_per_second']:,} images/s on "
-        f"{known['device']}",
+        f"{known['device']}; --train.{known['ends_by']} ends it",
         f"needs:       {known['memory_bytes'] / 1e9:.1f} GB of memory, "
         f"{known['disk_bytes'] / 1e6:,.0f} MB of disk",
     ]
+    if known["epochs"] < 1:
+        made.append(
+            f"hint:        --train.{known['ends_by']} ends it before every image was seen once; "
+            "more minutes, or a smaller --data.size, draw better"
+        )
     if known["seconds"] > LONG:
         made.append("shorter:     the same with --minutes 30, or --data.size 32x32")
     return made

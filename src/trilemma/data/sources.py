@@ -29,11 +29,13 @@ from trilemma.data.values import (
 from trilemma.errors import DataError
 from trilemma.images import RESIZE, is_image
 from trilemma.places import Say, cache_folder, quiet
+from trilemma.recipe.closest import closest
 from trilemma.recipe.recipe import DataRecipe, parse_size
 
 __all__ = ["Skipped", "Source", "Wanted", "list_images", "open_named", "open_source", "prepare"]
 
-SPLIT = re.compile(r"(.+):(train|test|val|all)")
+SPLITS = ("train", "test", "val", "all")
+SPLIT = re.compile(rf"(.+):({'|'.join(SPLITS)})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +121,7 @@ def _list_path(text: str) -> Found:
     if SHARD.search(text):
         return list_shards(expand(text))
     if not path.is_file():
+        _no_split(text)
         raise DataError(
             f"{text} is no file, folder or known set; sets are {', '.join(NAMED)}; paths may be a "
             "folder, .zip, .npz, .npy or .tar shards"
@@ -127,6 +130,15 @@ def _list_path(text: str) -> Found:
     if path.suffix.lower() not in readers:
         raise DataError(f"{text} is no folder, .zip, .npz, .npy or .tar; put images into a folder")
     return readers[path.suffix.lower()](path)
+
+
+def _no_split(text: str) -> None:
+    """Answer a known set with a split that there is not: DataError."""
+    name, _, split = text.partition(":")
+    if name in NAMED and split:
+        near = closest(split, SPLITS, count=1)
+        meant = f"; did you mean {name}:{near[0]}?" if near else ""
+        raise DataError(f"{name} has no split '{split}'; allowed: {', '.join(SPLITS)}{meant}")
 
 
 def _shards_in(folder: Path) -> list[Path]:

@@ -69,6 +69,7 @@ def build(recipe: Recipe) -> Family:
             process, nets, rngs, shape=shape, how=chosen(family, options)
         ),
         evaluations=lambda options: evaluations(chosen(family, options)),
+        how=lambda options: in_words(chosen(family, options)),
     )
 
 
@@ -139,6 +140,12 @@ def denoiser(process: Process, nets: nn.ModuleDict, guidance: float) -> Denoise:
 def evaluations(how: How) -> int:
     """Count the network evaluations that one image takes, those of the guide among them."""
     return SAMPLERS[how.sampler].evaluations(how.steps) * (1 if how.guidance == 1 else 2)
+
+
+def in_words(how: How) -> str:
+    """Say how images are drawn, for people."""
+    guided = "" if how.guidance == 1 else f", guidance {how.guidance:g}"
+    return f"{how.sampler}, {how.steps} steps{guided}"
 
 
 def chosen(family: DiffusionRecipe, options: DrawOptions) -> How:

@@ -98,5 +98,6 @@ class Family:
     splits: bool  # may a batch be computed in parts? Not with statistics over the batch
     draw: Callable[[ModuleDict, Sequence[Generator], Tensor | None, DrawOptions], Tensor]
     evaluations: Callable[[DrawOptions], int]  # network evaluations that one image takes
+    how: Callable[[DrawOptions], str] = lambda options: ""  # images are drawn, in words
     guides: Mapping[str, Guide] = field(default_factory=dict)  # name of the copy -> what it copies
     frozen: ModuleDict = field(default_factory=ModuleDict)  # never trained, averaged or saved

@@ -27,6 +27,7 @@ def load(*, path: str = "", say: Say = quiet, device: torch.device) -> Extractor
         weights_sha256=sha256,
         resize=f"colour, bicubic (Pillow, 8 bit) to {SIDE}x{SIDE}",
         features=net.norm.normalized_shape[0],
+        slow=True,
         licence=weights.WEIGHTS["dinov2"].licence,
         batch=32,
         extract=lambda pixels: _extract(net, pixels, device),

@@ -34,6 +34,7 @@ class Extractor:
     accuracy: float = float("nan")  # on held-out images of its own source; nan: not known
     licence: str = ""  # of the weights
     batch: int = 256  # images computed at once
+    slow: bool = False  # a CPU takes minutes for some thousand images
     extract: Callable[[Pixels], Features]  # of one batch
 
     def __call__(self, pixels: Pixels, *, progress: Progress | None = None) -> Features:

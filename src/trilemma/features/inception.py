@@ -35,6 +35,7 @@ def load(*, path: str = "", say: Say = quiet, device: torch.device) -> Extractor
         weights_sha256=sha256,
         resize="colour, bilinear (TensorFlow 1, not antialiased) to 299x299",
         features=FEATURES,
+        slow=True,
         licence=weights.WEIGHTS["inception"].licence,
         batch=32,
         extract=lambda pixels: _extract(net, pixels, device),

@@ -32,6 +32,7 @@ def load(*, path: str = "", say: Say = quiet, device: torch.device) -> Extractor
         weights_sha256=sha256,
         resize=f"colour, bicubic (Pillow, 8 bit) to {SIDE}x{SIDE}",
         features=FEATURES,
+        slow=True,
         licence=weights.WEIGHTS["lite0"].licence,
         batch=8,
         extract=lambda pixels: _extract(net, pixels, device),
