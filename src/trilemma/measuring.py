@@ -43,7 +43,7 @@ def measured(task: Task) -> tuple[Compute, float]:
     MemoryTooSmallError: the batch fits neither whole nor, where that is allowed, in parts.
     """
     reset = remembered(task)
-    parts, first = fitting_parts(task, reset)
+    fitting, first = what_fits(task, reset)
     if task.device.type != "cpu":  # where the first step also loads kernels
         first = second_step(task, reset)
     train = task.recipe.train
@@ -51,12 +51,12 @@ def measured(task: Task) -> tuple[Compute, float]:
     hurry, alone = processes.share(
         (hurried(train, first), task.threads * first <= 60 * train.minutes)
     )
-    threads, seconds = task.threads, first
+    compute, seconds = replace(fitting, threads=task.threads), first
     if alone or not hurry:  # one thread may be a cure: on busy cores several wait for each other
         allowed = 0.0 if hurry else budget / 2
-        threads, seconds = fastest_threads(task, parts, reset, seconds=allowed)
+        compute, seconds = fastest_threads(task, compute, reset, seconds=allowed)
     choice = devices.candidates(task.device, task.recipe.speed.precision)[0]
-    compute = Compute(choice=choice, parts=parts, threads=threads)
+    compute = replace(compute, choice=choice)
     if not processes.share(hurried(train, seconds, steps=CHOICE_STEPS)):
         compute, seconds = fastest(task, compute, reset, seconds=budget)
     compute, seconds = processes.share((compute, seconds))
@@ -78,7 +78,7 @@ def hurried(train: TrainRecipe, seconds_a_step: float, *, steps: int = STEPS) ->
 
 
 def fastest(task: Task, known: Compute, reset: Reset, *, seconds: float) -> tuple[Compute, float]:
-    """Find precision and layout for known parts and threads; return all and a step's seconds."""
+    """Find precision and layout beside what is known; return all and a step's seconds."""
 
     def before(choice: Choice) -> None:
         lay_out(task, replace(known, choice=choice), reset)
@@ -121,8 +121,10 @@ def trial(task: Task) -> float:
     return loss
 
 
-def fastest_threads(task: Task, parts: int, reset: Reset, *, seconds: float) -> tuple[int, float]:
-    """Say how many CPU threads a step should take, and its seconds: all or, if faster, one.
+def fastest_threads(
+    task: Task, known: Compute, reset: Reset, *, seconds: float
+) -> tuple[Compute, float]:
+    """Find how many CPU threads a step should take, and its seconds: all or, if faster, one.
 
     On a machine that others use, a thread waits for the one whose core is taken, many times a
     step: two threads were seen to be twenty times slower than one. seconds: for all of it; a step
@@ -133,19 +135,20 @@ def fastest_threads(task: Task, parts: int, reset: Reset, *, seconds: float) -> 
     if task.device.type != "cpu" or task.threads == 1 or told:
         start = time.perf_counter()
         trial(task)
-        return task.threads, time.perf_counter() - start
+        return known, time.perf_counter() - start
     taken: dict[int, list[float]] = {1: [], task.threads: []}
     begin = time.perf_counter()
     for number in range(THREAD_ROUNDS):
         if number and processes.share(time.perf_counter() - begin >= seconds):
             break
         for threads, times in taken.items():
-            lay_out(task, Compute(parts=parts, threads=threads), reset)
+            lay_out(task, replace(known, threads=threads), reset)
             start = time.perf_counter()
             trial(task)
             times.append(time.perf_counter() - start)
     medians = {threads: statistics.median(times) for threads, times in taken.items()}
-    return min(medians.items(), key=lambda item: item[1])
+    threads = min(medians, key=medians.__getitem__)
+    return replace(known, threads=threads), medians[threads]
 
 
 def images_a_round(task: Task) -> int:
@@ -154,16 +157,18 @@ def images_a_round(task: Task) -> int:
     return task.recipe.train.batch_size * next(count for count in repeats if count)
 
 
-def fitting_parts(task: Task, reset: Reset) -> tuple[int, float]:
-    """Find into how many parts a batch must be cut to fit into memory; 1 where it fits whole.
+def what_fits(task: Task, reset: Reset) -> tuple[Compute, float]:
+    """Find how a batch fits into memory: sharing what phases share, without, or cut into parts.
 
     Also returns the seconds of that step, the first that was taken so.
     """
     n = task.recipe.train.batch_size
     doubled = [1 << power for power in range(3, n.bit_length())]
-    tries: list[int] = [*range(1, min(n, 7) + 1), *doubled]
-    for parts in tries:
-        lay_out(task, Compute(parts=parts), reset)
+    sharing = [(1, True)] if task.family.shared is not None else []
+    tries = [*sharing, *((parts, False) for parts in (*range(1, min(n, 7) + 1), *doubled))]
+    for parts, shares in tries:
+        compute = Compute(parts=parts, shares=shares)
+        lay_out(task, compute, reset)
         start = time.perf_counter()
         try:
             trial(task)
@@ -176,7 +181,7 @@ def fitting_parts(task: Task, reset: Reset) -> tuple[int, float]:
                 f"a batch of {n} does not fit into memory, and these networks need it whole; "
                 f"--batch-size {n // parts} fits"
             )
-        return parts, time.perf_counter() - start
+        return compute, time.perf_counter() - start
     raise MemoryTooSmallError(
         "one image does not fit into memory; take a smaller --data.size or network"
     )
@@ -262,6 +267,7 @@ def to_plain(compute: Compute) -> dict[str, Any]:
         "precision": compute.choice.precision,
         "channels_last": compute.choice.channels_last,
         "parts": compute.parts,
+        "shares": compute.shares,
         "threads": compute.threads,
     }
 
@@ -269,4 +275,9 @@ def to_plain(compute: Compute) -> dict[str, Any]:
 def from_plain(known: dict[str, Any]) -> Compute:
     """Read a compute choice back."""
     choice = Choice(precision=known["precision"], channels_last=known["channels_last"])
-    return Compute(choice=choice, parts=known["parts"], threads=known["threads"])
+    return Compute(
+        choice=choice,
+        parts=known["parts"],
+        shares=known.get("shares", False),  # runs of before made everything in each phase
+        threads=known["threads"],
+    )

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from trilemma import processes
 from trilemma.data.batches import Batches
 from trilemma.devices import REFERENCE, Choice, autocast
-from trilemma.families.family import At, Batch, Clock, Family, Phase
+from trilemma.families.family import At, Batch, Clock, Family, Noise, Phase
 from trilemma.maths.randomness import mixed, rng
 from trilemma.maths.rates import RATES, warmup
 from trilemma.optimizers import optimizers_of, owner, set_rates
@@ -25,6 +25,7 @@ class Compute:
 
     choice: Choice = REFERENCE  # precision and memory format
     parts: int = 1  # a batch is computed in so many parts
+    shares: bool = False  # are a round's shared images made once, and kept? It takes more memory
     threads: int = 0  # of the CPU; 0: as they are
 
 
@@ -86,23 +87,46 @@ def update(task: Task, at: Clock, *, images_total: int, rate: float) -> Round:
     images, losses, scalars = 0, {}, {}
     size = task.recipe.train.batch_size
     now, batch = at, None
+    given: Noise = {}
     for phase, count in due:
-        for _ in range(count):
+        for number in range(1, count + 1):
             if phase is due[0][0]:
                 seen = at.images_seen + images
                 now = At(seen, seen / images_total)
                 batch = task.batches.at(seen, processes.my_slice(size))
                 images += size
+                if number == count:  # the phases that follow see this batch, too
+                    given = shared(task, [later for later, _ in due[1:]], batch, now)
             assert batch is not None
-            losses[phase.name], means = descend(task, phase, batch, now, rate=rate)
+            losses[phase.name], means = descend(task, phase, batch, now, given=given, rate=rate)
             scalars.update(means)
     return Round(images=images, losses=losses, scalars=scalars)
 
 
+def shared(task: Task, later: Sequence[Phase], batch: Batch, at: Clock) -> Noise:
+    """Make what this phase and a later one of the round share; nothing if they cannot.
+
+    That is the forward pass of the network which the later phase trains: it has the same weights,
+    noise and statistics over the batch in both.
+    """
+    what = task.family.shared
+    readers = [phase for phase in later if what is not None and phase.trains == what.trains]
+    if what is None or not readers or task.compute.parts > 1 or not task.compute.shares:
+        return {}
+    only(task, what.trains)
+    n = task.recipe.train.batch_size
+    (_, noise), *_ = parts(task, readers[0], batch, at, n)
+    with autocast(task.compute.choice, task.device), seeded(task, readers[0], at, 0):
+        return {what.name: what.make(noise)}
+
+
 def descend(
-    task: Task, phase: Phase, batch: Batch, at: Clock, *, rate: float
+    task: Task, phase: Phase, batch: Batch, at: Clock, *, given: Noise, rate: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Take one optimizer step of one phase; return its mean loss and the means of its scalars."""
+    """Take one optimizer step of one phase; return its mean loss and the means of its scalars.
+
+    given: what `shared` made, beside the noise.
+    """
     n = task.recipe.train.batch_size
     optimizers = [o for name, o in task.optimizers.items() if owner(name) == phase.trains]
     only(task, phase.trains)
@@ -112,7 +136,7 @@ def descend(
     sums: dict[str, Tensor] = {}
     for number, (part, noise) in enumerate(parts(task, phase, batch, at, n)):
         with autocast(task.compute.choice, task.device), seeded(task, phase, at, number):
-            losses, scalars = phase.loss(part, noise, clock)
+            losses, scalars = phase.loss(part, {**noise, **given}, clock)
         assert losses.shape == (len(part.images),), f"{phase.name}: one loss an image is needed"
         (losses.sum() / n).backward()  # type: ignore[no-untyped-call]
         for name, values in {"": losses.detach(), **scalars}.items():

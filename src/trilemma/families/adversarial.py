@@ -13,6 +13,7 @@ from trilemma.families.family import (
     Losses,
     Noise,
     Phase,
+    Shared,
     TensorClock,
 )
 from trilemma.maths.gan_losses import GAN_LOSSES, GanLoss, label_smoothing
@@ -57,6 +58,7 @@ def build(recipe: Recipe) -> Family:
             Phase(name="generator", trains="generator", noise=noise, loss=duel.generator_loss),
         ),
         averaged=("generator",),
+        shared=Shared("fakes", "generator", lambda noise: generator(noise["latents"])),
         splits=not (
             has_batch_statistics(generator)
             or family.critic.batchnorm
@@ -80,7 +82,7 @@ class Duel:
         """Tell real from fake; penalise the slope where the recipe says so."""
         recipe = self.recipe
         with torch.no_grad():
-            fakes = self.generator(noise["latents"])
+            fakes = noise["fakes"] if "fakes" in noise else self.generator(noise["latents"])
         images = self.blurred(batch.images, noise, "on_real", at).requires_grad_(recipe.r1 > 0)
         fakes = self.blurred(fakes, noise, "on_fake", at).detach().requires_grad_(recipe.r2 > 0)
         real, fake = self.scores(images, fakes)
@@ -101,7 +103,8 @@ class Duel:
 
     def generator_loss(self, batch: Batch, noise: Noise, at: TensorClock) -> Losses:
         """Have fakes taken for real."""
-        fakes = self.blurred(self.generator(noise["latents"]), noise, "on_fake", at)
+        fakes = noise["fakes"] if "fakes" in noise else self.generator(noise["latents"])
+        fakes = self.blurred(fakes, noise, "on_fake", at)
         fake = self.critic(fakes).float()
         real = torch.zeros_like(fake)
         if self.loss.paired:

@@ -21,6 +21,7 @@ __all__ = [
     "Losses",
     "Noise",
     "Phase",
+    "Shared",
     "TensorClock",
 ]
 
@@ -83,6 +84,14 @@ class DrawOptions:
     guidance: float = 0.0  # 1: without the guide; 0: the recipe's own
 
 
+class Shared(NamedTuple):
+    """What phases of one round would each make of the same weights and noise, made once."""
+
+    name: str  # under which the phases find it in their noise, if it was made
+    trains: str  # the network whose gradients go through it, in the phase that trains it
+    make: Callable[[Noise], Tensor]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """What is trained: networks, optimizers, phases, and how images are drawn.
@@ -99,5 +108,6 @@ class Family:
     draw: Callable[[ModuleDict, Sequence[Generator], Tensor | None, DrawOptions], Tensor]
     evaluations: Callable[[DrawOptions], int]  # network evaluations that one image takes
     how: Callable[[DrawOptions], str] = lambda options: ""  # images are drawn, in words
+    shared: Shared | None = None
     guides: Mapping[str, Guide] = field(default_factory=dict)  # name of the copy -> what it copies
     frozen: ModuleDict = field(default_factory=ModuleDict)  # never trained, averaged or saved
