@@ -83,5 +83,41 @@ def test_layers_of_pixels_and_vectors_stay_with_adam() -> None:
     assert len(held) == 8
     assert list(optimizers_of("generator", net, replace(RECIPE, muon_lr=0.0))) == ["generator"]
     set_rates(made.values(), RECIPE, 0.5)
-    rates = [group["lr"] for o in made.values() for group in o.param_groups]
+    rates = [group["lr"] for o in made.values() for group in o.param_groups if group["params"]]
     assert rates == [0.0005, 0.005]
+    every = optimizers_of("generator", net, replace(RECIPE, muon_layers="all"))
+    taken = [group["params"] for group in every["generator" + MUON].param_groups]
+    assert taken == [[convolutions[1].weight, others[0].weight], [others[1].weight]]
+
+
+def test_weights_under_spectral_norm_stay_with_adam() -> None:
+    layer = nn.utils.parametrizations.spectral_norm(nn.Conv2d(32, 16, 3))
+    made = optimizers_of("critic", nn.Sequential(layer), replace(RECIPE, muon_layers="all"))
+    assert list(made) == ["critic"]
+
+
+def test_a_transposed_convolution_is_a_convolution_turned() -> None:
+    """[inputs, outputs, ...] steps as the convolution with [outputs, inputs, ...] does."""
+    rng = torch.Generator().manual_seed(3)
+    start, gradient = (torch.randn(20, 16, 4, 4, generator=rng) for _ in range(2))
+    straight, turned = nn.Parameter(start.clone()), nn.Parameter(start.transpose(0, 1).clone())
+    for _ in range(2):
+        straight.grad, turned.grad = gradient, gradient.transpose(0, 1).clone()
+        Muon([straight], lr=0.01).step()
+        Muon([], lr=0.01, turned=[turned]).step()
+    torch.testing.assert_close(turned.detach().transpose(0, 1), straight.detach())
+
+
+def test_without_momentum_a_step_knows_its_own_gradient_alone() -> None:
+    rng = torch.Generator().manual_seed(4)
+    start = torch.zeros(20, 16)
+    first, second = (torch.randn(20, 16, generator=rng) for _ in range(2))
+    weight = nn.Parameter(start.clone())
+    muon = Muon([weight], lr=0.01, momentum=0.0)
+    for gradient in (first, second):
+        weight.grad = gradient
+        before = weight.detach().clone()
+        muon.step()
+    alone = -0.01 * 0.2 * 20**0.5 * orthogonal(second[None])[0]
+    torch.testing.assert_close(weight.detach() - before, alone)
+    assert not muon.state

@@ -86,10 +86,12 @@ def continues(recipe: Recipe, parent: Found) -> None:
 def kept_settings(recipe: Recipe) -> dict[str, bool]:
     """Say which settings decide about the tensors of a checkpoint, and whether they are on."""
     parts = {name: getattr(recipe.family, name) for name in vars(recipe.family)}
-    on = {
-        f"family.{name}.muon_lr": part.muon_lr > 0
-        for name, part in parts.items()
-        if isinstance(part, OptimizerRecipe)
+    optimizers = {n: part for n, part in parts.items() if isinstance(part, OptimizerRecipe)}
+    on = {f"family.{name}.muon_lr": part.muon_lr > 0 for name, part in optimizers.items()}
+    on |= {
+        f"family.{name}.muon_layers all": part.muon_layers == "all"
+        for name, part in optimizers.items()
+        if part.muon_lr
     }
     return on | {"family.guidance": parts.get("guidance", 1.0) != 1}
 

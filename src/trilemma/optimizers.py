@@ -1,4 +1,4 @@
-"""The optimizers of a network: Adam and, for the convolutions between its features, Muon."""
+"""The optimizers of a network: Adam and, for the layers between its features, Muon."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,52 +10,80 @@ from torch.optim import AdamW, Optimizer
 from trilemma.recipe.recipe import OptimizerRecipe
 
 MUON = ".muon"  # behind a network's name: its second optimizer
-SMALLEST = 16  # features on either side of a convolution that Muon takes
-MOMENTUM = 0.95
+SMALLEST = 16  # features on either side of a layer that Muon takes
 ROUNDS = 5
 POLYNOMIAL = (3.4445, -4.7750, 2.0315)  # of x, x^3 and x^5; from Jordan's page
 RMS = 0.2  # of a step's entries, as Adam's
+Layer = type[nn.Conv2d] | type[nn.ConvTranspose2d] | type[nn.Linear]
+MUON_LAYERS: Mapping[str, tuple[Layer, ...]] = {  # which Muon takes
+    # The dense layers of a U-Net tell the noise level: they gained nothing and cost a fifth.
+    "convolutions": (nn.Conv2d,),
+    "all": (nn.Conv2d, nn.ConvTranspose2d, nn.Linear),
+}
 
 
 class Muon(Optimizer):
     """Momentum, then the nearest matrix with orthogonal rows or columns as the step.
 
     A convolution counts as the matrix [outputs, inputs x height x width]. Learning rates are on
-    Adam's scale: every entry of a step has a root mean square of about 0.2 lr.
+    Adam's scale: every entry of a step has a root mean square of about 0.2 lr. With momentum 0
+    nothing is remembered between steps.
     Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; the
     scale: Liu et al. 2025, arXiv:2502.16982, eq. 4.
     """
 
-    def __init__(self, matrices: Iterable[Tensor], *, lr: float, weight_decay: float = 0.0) -> None:
-        """weight_decay: decoupled, per step and learning rate."""
-        super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay})
+    def __init__(
+        self,
+        matrices: Iterable[Tensor],
+        *,
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+        turned: Iterable[Tensor] = (),
+    ) -> None:
+        """weight_decay: decoupled, per step and learning rate. turned: [inputs, outputs, ...]."""
+        groups = [{"params": list(matrices), "turned": False}]
+        groups.append({"params": list(turned), "turned": True})
+        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        super().__init__(groups, defaults)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Take one step along the gradients that are there; matrices of one shape go together."""
         for group in self.param_groups:
-            shapes: dict[tuple[int, int], list[Tensor]] = {}
-            for matrix in group["params"]:
-                if matrix.grad is not None:
-                    shapes.setdefault((len(matrix), matrix[0].numel()), []).append(matrix)
+            shapes: dict[torch.Size, list[Tensor]] = {}
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    shapes.setdefault(weight.shape, []).append(weight)
             for alike in shapes.values():
                 self.move(alike, group)
 
     def move(self, alike: Sequence[Tensor], group: Mapping[str, Any]) -> None:
-        """Move matrices of one shape."""
+        """Move weights of one shape."""
         lr = group["lr"]
-        gradients = [matrix.grad for matrix in alike if matrix.grad is not None]
-        for matrix in alike:
-            if not self.state[matrix]:
-                self.state[matrix]["momentum"] = torch.zeros_like(matrix)
-        momenta = [self.state[matrix]["momentum"] for matrix in alike]
-        torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
-        ahead = torch._foreach_lerp(gradients, momenta, MOMENTUM)  # Nesterov's
+        ahead = self.ahead(alike, group["momentum"])
+        if group["turned"]:
+            ahead = [step.transpose(0, 1) for step in ahead]
+        shape = ahead[0].shape
         steps = orthogonal(torch.stack([step.flatten(1) for step in ahead]))
         size = RMS * max(steps.shape[1:]) ** 0.5
-        for matrix, step in zip(alike, steps, strict=True):
-            matrix.mul_(1 - lr * group["weight_decay"])
-            matrix.add_(step.reshape(matrix.shape), alpha=-lr * size)
+        for weight, flat in zip(alike, steps, strict=True):
+            step = flat.reshape(shape)
+            weight.mul_(1 - lr * group["weight_decay"])
+            weight.add_(step.transpose(0, 1) if group["turned"] else step, alpha=-lr * size)
+
+    def ahead(self, alike: Sequence[Tensor], momentum: float) -> Sequence[Tensor]:
+        """Give the gradients, smoothed over the steps by Nesterov's momentum."""
+        gradients = [weight.grad for weight in alike if weight.grad is not None]
+        if not momentum:
+            return gradients
+        for weight in alike:
+            if not self.state[weight]:
+                self.state[weight]["momentum"] = torch.zeros_like(weight)
+        momenta = [self.state[weight]["momentum"] for weight in alike]
+        torch._foreach_lerp_(momenta, gradients, 1 - momentum)
+        smoothed: Sequence[Tensor] = torch._foreach_lerp(gradients, momenta, momentum)
+        return smoothed
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
@@ -85,9 +113,9 @@ def orthogonal(matrices: Tensor) -> Tensor:
 def optimizers_of(name: str, net: nn.Module, settings: OptimizerRecipe) -> dict[str, Optimizer]:
     """Make the optimizers of a network; keys: its name, and its name with MUON behind."""
     trained = [p for p in net.parameters() if p.requires_grad]
-    convolutions = {id(m.weight) for m in net.modules() if isinstance(m, nn.Conv2d)}
-    matrices = [p for p in trained if settings.muon_lr and id(p) in convolutions and is_between(p)]
-    taken = {id(p) for p in matrices}
+    kinds = MUON_LAYERS[settings.muon_layers] if settings.muon_lr else ()
+    matrices, turned = between(net, kinds)
+    taken = {id(p) for p in (*matrices, *turned)}
     made: dict[str, Optimizer] = {
         name: AdamW(
             [p for p in trained if id(p) not in taken],
@@ -98,8 +126,14 @@ def optimizers_of(name: str, net: nn.Module, settings: OptimizerRecipe) -> dict[
             fused=trained[0].device.type in ("cpu", "cuda"),
         )
     }
-    if matrices:
-        made[name + MUON] = Muon(matrices, lr=settings.muon_lr, weight_decay=settings.weight_decay)
+    if taken:
+        made[name + MUON] = Muon(
+            matrices,
+            lr=settings.muon_lr,
+            momentum=settings.muon_momentum,
+            weight_decay=settings.weight_decay,
+            turned=turned,
+        )
     return made
 
 
@@ -108,14 +142,19 @@ def owner(optimizer: str) -> str:
     return optimizer.removesuffix(MUON)
 
 
-def is_between(weight: Tensor) -> bool:
-    """Has this weight of a convolution enough features on both sides?
+def between(net: nn.Module, kinds: tuple[Layer, ...]) -> tuple[list[Tensor], list[Tensor]]:
+    """List the weights between features, [outputs, inputs, ...] and [inputs, outputs, ...].
 
-    Those from and to pixels seldom have. Transposed convolutions, [inputs, outputs, height, width],
-    stay with Adam. Dense layers, which tell the others the
-    noise level, gained nothing from Muon and took a fifth of the step.
+    Layers from and to pixels seldom have enough features on both sides. A weight that is computed
+    from others, under spectral normalization, is none that could be stepped.
     """
-    return weight.ndim == 4 and min(weight.shape[:2]) >= SMALLEST
+    straight: list[Tensor] = []
+    turned: list[Tensor] = []
+    for layer in net.modules():
+        weight = layer.weight if isinstance(layer, kinds) else None
+        if isinstance(weight, nn.Parameter) and min(weight.shape[:2]) >= SMALLEST:
+            (turned if isinstance(layer, nn.ConvTranspose2d) else straight).append(weight)
+    return straight, turned
 
 
 def set_rates(optimizers: Iterable[Optimizer], settings: OptimizerRecipe, course: float) -> None:

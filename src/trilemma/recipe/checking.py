@@ -107,7 +107,7 @@ def _data(data: DataRecipe) -> None:
 
 def _optimizer(prefix: str, optimizer: OptimizerRecipe) -> None:
     _each(optimizer, prefix, positive, "lr eps")
-    _each(optimizer, prefix, share, "beta1 beta2")
+    _each(optimizer, prefix, share, "beta1 beta2 muon_momentum")
     _each(optimizer, prefix, not_negative, "muon_lr weight_decay clip warmup lr_end")
 
 

@@ -29,7 +29,9 @@ class OptimizerRecipe:
     """Adam (Kingma and Ba 2015), or Muon beside it, and the course of their learning rates."""
 
     lr: float = 2e-4  # learning rate
-    muon_lr: float = 0.0  # of convolutions between features, under Muon; 0: Adam for all
+    muon_lr: float = 0.0  # of layers between features, under Muon; 0: Adam for all
+    muon_momentum: float = 0.95  # decay of the mean of the gradient, per step; 0: none
+    muon_layers: Literal["convolutions", "all"] = "convolutions"  # all: dense, transposed ones, too
     beta1: float = 0.9  # decay of the mean of the gradient, per step
     beta2: float = 0.999  # decay of the mean of its square, per step
     eps: float = 1e-8  # added to the root of the mean square
