@@ -17,8 +17,9 @@ from torch import nn
 import handmade
 import tiny
 from trilemma import scoring, speed
+from trilemma.again import DEFAULTS, spelled
 from trilemma.cli.compare import Arguments
-from trilemma.comparison import DEFAULTS, Comparison, averaged, compare, facts, spelled
+from trilemma.comparison import Comparison, averaged, compare, facts
 from trilemma.evaluation import METRICS, STANDARD, write_scores
 from trilemma.families.family import DrawOptions
 from trilemma.maths.kernel import kid_difference

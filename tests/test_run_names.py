@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from handmade import RECIPE, make_run, seeded
-from trilemma import comparison, drawing, runs
+from trilemma import drawing, runs
+from trilemma.again import lasting
 from trilemma.cli.arguments import parse_train
 from trilemma.errors import RunError
 from trilemma.places import Say
@@ -103,7 +104,7 @@ def test_a_preset_without_a_bundle_has_its_newest_run_too(
 
 
 @pytest.mark.parametrize(
-    ("typed", "lasting"),
+    ("typed", "name"),
     [
         ("digits-gan", "digits-gan-s0-aaaa"),
         ("digits-gan@last", "digits-gan-s0-aaaa@last"),
@@ -112,9 +113,9 @@ def test_a_preset_without_a_bundle_has_its_newest_run_too(
         ("digits-gan-s0", "digits-gan-s0"),
     ],
 )
-def test_a_report_names_a_run_so_that_it_is_found_again(typed: str, lasting: str) -> None:
+def test_a_report_names_a_run_so_that_it_is_found_again(typed: str, name: str) -> None:
     begun("digits-gan-s0-aaaa", 1)
-    assert comparison.lasting(typed, runs.find_run(typed)) == lasting
+    assert lasting(typed, runs.find_run(typed)) == name
 
 
 def test_a_training_goes_on_from_the_newest_run_of_a_preset() -> None:

@@ -3,7 +3,6 @@
 import datetime as dt
 import html
 import math
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from trilemma import devices, machine
+from trilemma.again import lasting, spelled
 from trilemma.errors import DataError, RunError
 from trilemma.evaluation import SCHEMA, STANDARD, write_scores
 from trilemma.extracting import extractor_for
@@ -28,8 +28,7 @@ from trilemma.report.place import PAGE, holds_report
 from trilemma.report.plots import write_plots
 from trilemma.report.tables import write_csv, write_latex
 from trilemma.runfolder import finite
-from trilemma.runs import Found, find_run, parted
-from trilemma.runs import spelled as spelled_place
+from trilemma.runs import Found, find_run
 from trilemma.runviews import little_trained, view
 from trilemma.scores import Score, Scores
 from trilemma.scoring import Progress, Reference, Say, Scored, look, opened, score_run, tensor
@@ -118,39 +117,6 @@ def data_of(found: Found) -> tuple[Any, ...]:
     """Give what is surely equal for two runs on the same images: these are opened once."""
     data = found.recipe.data
     return data.source, data.root, data.size, data.channels, data.classes, data.held_out
-
-
-def lasting(typed: str, meant: Found) -> str:
-    """Name a run so that it is found again after a new training, too: a preset's name moves on."""
-    name, which = parted(typed)
-    if Path(name).exists() or name != meant.recipe.preset:
-        return typed
-    own = spelled_place(meant.place) if meant.bundle else meant.name
-    return f"{own}@{which}" if which else own
-
-
-DEFAULTS: Mapping[str, object] = {  # of the verb's options
-    "out": "reports",
-    "n": 0,
-    "extractor": "auto",
-    "metrics": STANDARD,
-    "ungroup": False,
-    "lang": "en",
-    "device": "auto",
-}
-
-
-def spelled(runs: Sequence[str], options: Mapping[str, object]) -> str:
-    """Write the command that makes a report, with every option that is not as it is by default."""
-    words = ["trilemma", "compare", *runs]
-    for name, default in DEFAULTS.items():
-        value = options.get(name, default)
-        if isinstance(value, list | tuple):
-            value = tuple(value)
-        if value != default:
-            given = value if isinstance(value, tuple) else () if value is True else (value,)
-            words += [f"--{name}", *map(str, given)]
-    return shlex.join(words)
 
 
 def contents(scored: Sequence[Scored], *, group: bool, command: str) -> Contents:

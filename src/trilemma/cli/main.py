@@ -44,6 +44,7 @@ VERBS: Mapping[str, Verb] = {  # in the order of --help
     "presets": Verb("presets", "list the presets"),
     "export": Verb("export", "make a bundle of a run: weights, recipe, scores, card"),
     "clean": Verb("clean", "delete what the cache and the runs no longer need"),
+    "bench": Verb("bench", "time a training step of ours against the plain one"),
     "doctor": Verb("doctor", "show the machine, and what was measured and chosen on it"),
 }
 

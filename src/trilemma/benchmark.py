@@ -1,0 +1,195 @@
+"""Our training step against the plain one, in turns in one process."""
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, nn
+from torch.optim import AdamW, Optimizer
+
+from trilemma import devices, machine
+from trilemma.average import Average
+from trilemma.data.batches import Batch, Batches
+from trilemma.data.values import Source
+from trilemma.families import build
+from trilemma.families.family import At, Family, Phase
+from trilemma.measuring import measured, to_plain
+from trilemma.optimizers import optimizers_of
+from trilemma.recipe.recipe import OptimizerRecipe, Recipe, parse_size
+from trilemma.step import Task, prepare, release, shape, update
+
+SCHEMA = 1
+WARM_UPS = 2  # steps of each that do not count
+FEWEST = 15  # timed steps of each: a median of fewer says little
+IMAGES = 1024  # of noise that are trained on: what is in them changes no time
+BUSY = 0.5  # processes that may compute beside ours
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """Medians of two ways to take the same step, and how often the one fits into the other."""
+
+    preset: str
+    ours_ms: float
+    plain_ms: float
+    ratio: float  # plain / ours, median over the rounds
+    low: float  # lower and upper quartile of that
+    high: float
+    rounds: int
+    batch: int  # images
+    compute: Mapping[str, Any]  # how ours is computed: what was measured to be fastest
+    device: str
+    load: float  # of the machine before; nan where it is not told
+    machine: Mapping[str, Any] = field(default_factory=machine.describe)
+
+    @property
+    def busy(self) -> bool:
+        """Did others compute on the machine, so that the times say little?"""
+        return self.load > BUSY
+
+
+class Plain:
+    """The step as a textbook has it: eager float32, and every phase makes all it needs."""
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        """Build networks of our own, and PyTorch's optimizers as they come."""
+        self.recipe, self.device = recipe, device
+        self.family: Family = build(recipe)
+        self.family.nets.to(device)
+        self.optimizers = {
+            name: textbook(name, self.family.nets[name], settings)
+            for name, settings in self.family.optimizers.items()
+        }
+        self.averaged = {
+            name: copy.deepcopy(self.family.nets[name]) for name in self.family.averaged
+        }
+        self.rng = Generator().manual_seed(recipe.seed)
+
+    def step(self, batch: Batch, at: At[int, float]) -> None:
+        """Take every phase's steps on one batch, then average."""
+        for phase in self.family.phases:
+            for _ in range(phase.repeats(at)):
+                self.descend(phase, batch, at)
+        with torch.no_grad():
+            for name, net in self.averaged.items():
+                pairs = zip(net.parameters(), self.family.nets[name].parameters(), strict=True)
+                for average, weight in pairs:
+                    average.mul_(0.999).add_(weight, alpha=0.001)
+
+    def descend(self, phase: Phase, batch: Batch, at: At[int, float]) -> None:
+        """Draw the noise, take the gradient, step."""
+        n = len(batch.images)
+        noise = {name: draw(n, self.rng).to(self.device) for name, draw in phase.noise.items()}
+        for optimizer in self.optimizers[phase.trains]:
+            optimizer.zero_grad()
+        clock = At(*(torch.tensor(float(value), device=self.device) for value in at))
+        losses, _ = phase.loss(batch, noise, clock)
+        losses.mean().backward()  # type: ignore[no-untyped-call]
+        settings = self.family.optimizers[phase.trains]
+        if settings.clip:
+            nn.utils.clip_grad_norm_(self.family.nets[phase.trains].parameters(), settings.clip)
+        for optimizer in self.optimizers[phase.trains]:
+            optimizer.step()
+
+
+def textbook(name: str, net: nn.Module, settings: OptimizerRecipe) -> list[Optimizer]:
+    """Make a network's optimizers: PyTorch's Adam by its defaults, and our Muon, if it has one."""
+    adam, *others = optimizers_of(name, net, settings).values()
+    weights = [p for group in adam.param_groups for p in group["params"]]
+    settled = AdamW(
+        weights,
+        lr=settings.lr,
+        betas=(settings.beta1, settings.beta2),
+        eps=settings.eps,
+        weight_decay=settings.weight_decay,
+    )
+    return [settled, *others]
+
+
+def bench_train(recipe: Recipe, *, rounds: int = FEWEST, device: torch.device) -> Bench:
+    """Time one round of a recipe's training, both ways, on images of noise."""
+    load = machine.load()
+    threads = devices.use_threads(recipe.speed.threads)
+    batches = Batches(noise(recipe), recipe.train.batch_size, seed=recipe.seed, device=device)
+    task = Task(recipe=recipe, family=build(recipe), batches=batches, device=device)
+    prepare(task)
+    task.compute, _ = measured(task)
+    average = Average(task.family, half_life=recipe.train.ema_images, ramp=recipe.train.ema_ramp)
+    plain = Plain(recipe, device)
+    batch = recipe.train.batch_size
+
+    def ours(seen: int) -> None:
+        update(task, At(seen, 0.0), images_total=10**9, rate=1.0)
+        average.update(batch, At(seen + batch, 0.0))
+
+    def textbook_s(seen: int) -> None:
+        plain.step(batches.at(seen), At(seen, 0.0))
+
+    ways: dict[str, tuple[int, Callable[[int], None]]] = {
+        "ours": (task.compute.threads or threads, ours),
+        "plain": (threads, textbook_s),
+    }
+    shape(task)
+    taken = alternated(ways, rounds=rounds, batch=batch, device=device)
+    release(task)
+    ratios = [plain / ours for ours, plain in zip(taken["ours"], taken["plain"], strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return Bench(
+        preset=recipe.preset,
+        ours_ms=1000 * statistics.median(taken["ours"]),
+        plain_ms=1000 * statistics.median(taken["plain"]),
+        ratio=middle,
+        low=low,
+        high=high,
+        rounds=rounds,
+        batch=batch,
+        compute=to_plain(task.compute),
+        device=str(device),
+        load=load,
+    )
+
+
+def alternated(
+    ways: Mapping[str, tuple[int, Callable[[int], None]]],
+    *,
+    rounds: int,
+    batch: int,
+    device: torch.device,
+) -> dict[str, list[float]]:
+    """Time each way once a round, each first in every other round; seconds of every step.
+
+    ways: name -> (CPU threads, step from so many images seen).
+    """
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(WARM_UPS + rounds):
+        turn = list(ways.items())[:: 1 if number % 2 else -1]
+        for name, (threads, step) in turn:
+            torch.set_num_threads(threads)
+            devices.synchronize(device)
+            start = time.perf_counter()
+            step(number * batch)
+            devices.synchronize(device)
+            taken[name].append(time.perf_counter() - start)
+    return {name: times[WARM_UPS:] for name, times in taken.items()}
+
+
+def noise(recipe: Recipe) -> Source:
+    """Make a data set of noise, of the size that the recipe trains on."""
+    height, width = parse_size(recipe.data.size)
+    count = max(IMAGES, recipe.train.batch_size)
+    shape_ = (count, height, width, recipe.data.channels)
+    pixels = np.random.default_rng(recipe.seed).integers(0, 256, shape_, dtype=np.uint8)
+    return Source(
+        name="noise",
+        split="train",
+        pixels=pixels,
+        labels=np.full(count, -1),
+        classes=(),
+        names=[str(number) for number in range(count)],
+        fingerprint="noise",
+    )
