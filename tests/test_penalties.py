@@ -1,13 +1,13 @@
 import torch
 from torch import nn
 
-from trilemma.maths.penalties import slope_squared
+from trilemma.maths.penalties import slopes_squared
 
 
 def test_closed_form_on_a_linear_critic() -> None:
     weight = torch.tensor([[3.0, -4.0]], requires_grad=True)
     images = torch.tensor([[1.0, 2.0], [0.0, -7.0]], requires_grad=True)
-    squared = slope_squared((images @ weight.T).squeeze(1), images)
+    (squared,) = slopes_squared((images @ weight.T).squeeze(1), images)
     torch.testing.assert_close(squared, torch.tensor([25.0, 25.0]))
     squared.sum().backward()
     assert weight.grad is not None
@@ -17,7 +17,7 @@ def test_closed_form_on_a_linear_critic() -> None:
 def test_slope_is_taken_per_image() -> None:
     """For D(x) = |x|^2 / 2 the slope at x is x: images with other norms must differ."""
     images = torch.tensor([[1.0, 2.0], [0.0, 3.0]], requires_grad=True)
-    squared = slope_squared(0.5 * images.square().sum(1), images)
+    (squared,) = slopes_squared(0.5 * images.square().sum(1), images)
     torch.testing.assert_close(squared, torch.tensor([5.0, 9.0]))
 
 
@@ -30,7 +30,7 @@ def test_gradient_against_finite_differences() -> None:
     weight = critic[0].weight
 
     def total() -> torch.Tensor:
-        return slope_squared(critic(images).squeeze(1), images).sum()
+        return slopes_squared(critic(images).squeeze(1), images)[0].sum()
 
     total().backward()
     assert weight.grad is not None
@@ -46,3 +46,12 @@ def test_gradient_against_finite_differences() -> None:
             weight[place] += step
         numeric = (above - below) / (2 * step)
         assert abs(weight.grad[place].item() - numeric) < 1e-6 * max(1, abs(numeric))
+
+
+def test_two_halves_of_a_batch_have_the_slopes_they_have_alone() -> None:
+    torch.manual_seed(0)
+    critic = nn.Sequential(nn.Flatten(), nn.Linear(9, 8), nn.Softplus(), nn.Linear(8, 1)).double()
+    halves = [torch.randn(4, 1, 3, 3, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+    together = slopes_squared(critic(torch.cat(halves)), *halves)
+    for half, squared in zip(halves, together, strict=True):
+        torch.testing.assert_close(squared, slopes_squared(critic(half), half)[0])

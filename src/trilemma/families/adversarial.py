@@ -17,7 +17,7 @@ from trilemma.families.family import (
     TensorClock,
 )
 from trilemma.maths.gan_losses import GAN_LOSSES, GanLoss, label_smoothing
-from trilemma.maths.penalties import slope_squared
+from trilemma.maths.penalties import slopes_squared
 from trilemma.maths.rates import cosine_fade
 from trilemma.nets.dcgan import DCGANCritic, DCGANGenerator
 from trilemma.recipe.recipe import AdversarialRecipe, Recipe, parse_size
@@ -90,13 +90,12 @@ class Duel:
         if recipe.label_real != 1:
             losses = losses + label_smoothing(real, target=recipe.label_real)
         scalars = {"d_real": real.detach().sigmoid(), "d_fake": fake.detach().sigmoid()}
-        fade = cosine_fade(at.fraction, end=recipe.penalty_end)
-        for name, weight, scored, where in (
-            ("slope_real", recipe.r1, real, images),
-            ("slope_fake", recipe.r2, fake, fakes),
-        ):
-            if weight:
-                squared = slope_squared(scored, where)
+        penalties = (("slope_real", recipe.r1, images), ("slope_fake", recipe.r2, fakes))
+        due = [penalty for penalty in penalties if penalty[1]]
+        if due:
+            squares = slopes_squared(torch.cat([real, fake]), *(where for *_, where in due))
+            fade = cosine_fade(at.fraction, end=recipe.penalty_end)
+            for (name, weight, _), squared in zip(due, squares, strict=True):
                 losses = losses + 0.5 * weight * fade * squared
                 scalars[name] = squared.detach().sqrt()
         return losses, scalars
