@@ -10,8 +10,8 @@ import torch
 from torch import Generator
 
 import tiny
-from trilemma import benchmark
-from trilemma.benchmark import Plain, alternated, bench_train, noise
+from trilemma import bench
+from trilemma.bench import Plain, alternated, bench_train, noise
 from trilemma.cli.main import main
 from trilemma.data.batches import Batches
 from trilemma.families import build
@@ -64,7 +64,7 @@ def test_the_plain_step_is_the_same_algorithm(
 
 def test_two_ways_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     now, order = [0.0], []
-    monkeypatch.setattr(benchmark, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(bench, "time", SimpleNamespace(perf_counter=lambda: now[0]))
 
     def step(name: str, seconds: float) -> tuple[int, object]:
         def take(seen: int) -> None:
@@ -102,7 +102,7 @@ def test_a_bench_of_each_family(
 def test_the_verb_prints_a_ratio_and_ends_with_json(
     load: float, said: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(benchmark.machine, "load", lambda: load)
+    monkeypatch.setattr(bench.machine, "load", lambda: load)
     assert main(["bench", "train", "tiny-gan", "--batch-size", "4"]) == 0
     *shown, last = capsys.readouterr().out.splitlines()
     known = json.loads(last)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 if TYPE_CHECKING:
-    from trilemma.benchmark import Bench
+    from trilemma.bench import Bench
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ def run(arguments: Arguments) -> None:
     from dataclasses import replace
 
     from trilemma import devices
-    from trilemma.benchmark import FEWEST, bench_train
+    from trilemma.bench import FEWEST, bench_train
     from trilemma.errors import RecipeError
     from trilemma.live import device_line, say
     from trilemma.recipe import presets
