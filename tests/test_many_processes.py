@@ -10,44 +10,94 @@ import pytest
 from safetensors.torch import load_file
 
 WORK = """
-import sys
+import os, signal, sys
+from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch
 from trilemma import processes, training
 from trilemma.data.batches import Batches
 from trilemma.data.values import Source
+from trilemma.errors import StoppedError
 from trilemma.families import build
-from trilemma.recipe.networks import DCGANCritic, DCGANGenerator
+from trilemma.recipe.networks import DCGANCritic, DCGANGenerator, UNet
 from trilemma.recipe.recipe import *
 from trilemma.runfolder import RunFolder
+from trilemma.sitting import Watch
 
+BATCH, STEPS = 7, 20
 torch.set_num_threads(1)
 processes.start("cpu")
-norm = sys.argv[2] == "batchnorm"
+folder, kind, stop = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 pixels = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1), dtype=np.uint8)
 source = Source(name="x", split="train", pixels=pixels, labels=np.full(20, -1), classes=(),
                 names=[""] * 20, fingerprint="0")
-family = AdversarialRecipe(
-    loss="bce" if norm else "relativistic", r1=0.0 if norm else 1.0, r2=0.0 if norm else 1.0,
-    generator=DCGANGenerator(latent=6, width=4, width_max=8, batchnorm=norm),
-    critic=DCGANCritic(width=4, width_max=8, batchnorm=norm))
+small = {"width": 8, "width_max": 16}
+muon = OptimizerRecipe(lr=1e-3, muon_lr=1e-3, muon_layers="all", muon_momentum=0.5)
+gan = AdversarialRecipe(generator_optimizer=muon, critic_optimizer=muon)
+family = {
+    "batchnorm": replace(gan, generator=DCGANGenerator(latent=6, **small),
+                         critic=DCGANCritic(**small)),
+    "penalties": replace(gan, loss="relativistic", r1=1.0, r2=1.0, instance_noise=0.1,
+                         generator=DCGANGenerator(latent=6, batchnorm=False, **small),
+                         critic=DCGANCritic(batchnorm=False, **small)),
+    "diffusion": DiffusionRecipe(process="edm", optimizer=replace(muon, clip=1.0), guidance=2.0,
+                                 generator=UNet(width=8, multipliers=(1, 2), blocks=1, heads=2,
+                                                attention=(7,), unshuffle=2)),
+}[kind]
 recipe = Recipe(data=DataRecipe(size="28x28", channels=1), family=family,
-    train=TrainRecipe(batch_size=7, epochs=0, images=28, ema_images=50),
-    watch=WatchRecipe(every=14), speed=SpeedRecipe(precision="reference"))
-training.train(recipe, build(recipe), Batches(source, 7, seed=0), RunFolder(Path(sys.argv[1])),
-               device=torch.device("cpu"), images_in_epoch=20)
+    train=TrainRecipe(batch_size=BATCH, epochs=0, images=BATCH * STEPS, ema_images=50),
+    watch=WatchRecipe(every=BATCH), speed=SpeedRecipe(precision="reference"))
+
+
+def double(noise):
+    return {name: tensor.double() for name, tensor in noise.items()}
+
+
+def widened(phase):
+    def loss(batch, noise, at):
+        wide = batch._replace(images=batch.images.double())
+        return phase.loss(wide, double(noise), type(at)(*(t.double() for t in at)))
+
+    return replace(phase, loss=loss)
+
+
+made = build(recipe)
+made.nets.double()
+made = replace(made, phases=tuple(map(widened, made.phases)))
+if made.shared is not None:
+    make = made.shared.make
+    made = replace(made, shared=made.shared._replace(make=lambda noise: make(double(noise))))
+
+
+def score(nets):
+    global rounds
+    rounds += 1
+    if stop and rounds == stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return {}
+
+
+rounds = -1  # the first score comes before the first round
+try:
+    training.train(recipe, made, Batches(source, BATCH, seed=0), RunFolder(folder),
+                   device=torch.device("cpu"), images_in_epoch=20, watch=Watch(score=score))
+except StoppedError:
+    assert stop
+else:
+    assert not stop
 processes.end()
 """
 
 
-def trained(folder: Path, kind: str, processes: int) -> Path:
-    script = folder / "work.py"
+def run(folder: Path, kind: str, processes: int, *, stop: int = 0) -> None:
+    """Train in so many processes; stop: after so many steps, by SIGTERM; 0: at the end."""
+    script = folder.parent / "work.py"
     script.write_text(WORK)
     launch = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
     launch += ["--standalone", "--local-addr", "127.0.0.1"]  # whatever this machine's name is
-    out = folder / str(processes)
+    words = [str(script), str(folder), kind, str(stop)]
     done = subprocess.run(
-        [sys.executable, *(launch if processes > 1 else []), str(script), str(out), kind],
+        [sys.executable, *(launch if processes > 1 else []), *words],
         check=False,
         timeout=120,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -55,25 +105,40 @@ def trained(folder: Path, kind: str, processes: int) -> Path:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    return out
+
+
+def the_same(one: Path, other: Path) -> None:
+    """Compare weights, averages, optimizers and logged losses of two runs, all in float64."""
+    for file in ("nets", "average", "optimizer"):
+        place = f"checkpoints/140/{file}.safetensors"
+        left, right = load_file(one / place), load_file(other / place)
+        assert left.keys() == right.keys() and left
+        for name in left:
+            assert (left[name].double() - right[name].double()).abs().max() < 1e-8, name
+    logs = [
+        [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+        for out in (one, other)
+    ]
+    steps = [[event for event in log if event["event"] == "step"] for log in logs]
+    assert len(steps[0]) == len(steps[1]) == 20
+    for event, theirs in zip(*steps, strict=True):
+        assert event["losses"] == pytest.approx(theirs["losses"], rel=1e-7)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="torchrun with gloo is not tried on Windows")
-@pytest.mark.parametrize("kind", ["batchnorm", "penalties"])
+@pytest.mark.parametrize("kind", ["batchnorm", "penalties", "diffusion"])
 def test_two_processes_equal_one(kind: str, tmp_path: Path) -> None:
-    """Uneven shares (4 and 3 of 7 images), four steps; Adam makes of rounding 1e-4 a step."""
-    one, two = trained(tmp_path, kind, 1), trained(tmp_path, kind, 2)
-    for file in ("nets", "average"):
-        place = f"checkpoints/28/{file}.safetensors"
-        left, right = load_file(one / place), load_file(two / place)
-        assert left.keys() == right.keys()
-        for name in left:
-            assert (left[name].double() - right[name].double()).abs().max() < 2e-4, name
-    logs = [
-        [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-        for out in (one, two)
-    ]
-    steps = [[event for event in log if event["event"] == "step"] for log in logs]
-    assert len(steps[0]) == len(steps[1]) == 4
-    for event, other in zip(*steps, strict=True):
-        assert event["losses"] == pytest.approx(other["losses"], rel=1e-3)
+    """Uneven shares (4 and 3 of 7 images), twenty steps in float64."""
+    run(tmp_path / "one", kind, 1)
+    run(tmp_path / "two", kind, 2)
+    the_same(tmp_path / "one", tmp_path / "two")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="torchrun with gloo is not tried on Windows")
+def test_three_processes_go_on_where_two_and_one_stopped(tmp_path: Path) -> None:
+    run(tmp_path / "one", "batchnorm", 1)
+    run(tmp_path / "more", "batchnorm", 2, stop=5)
+    run(tmp_path / "more", "batchnorm", 1, stop=5)
+    run(tmp_path / "more", "batchnorm", 3)
+    the_same(tmp_path / "one", tmp_path / "more")

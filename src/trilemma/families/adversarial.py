@@ -19,6 +19,7 @@ from trilemma.families.family import (
 from trilemma.maths.gan_losses import GAN_LOSSES, GanLoss, label_smoothing
 from trilemma.maths.penalties import slopes_squared
 from trilemma.maths.rates import cosine_fade
+from trilemma.nets.blocks import whole
 from trilemma.nets.dcgan import DCGANCritic, DCGANGenerator
 from trilemma.recipe.recipe import AdversarialRecipe, Recipe, parse_size
 
@@ -104,19 +105,19 @@ class Duel:
         """Have fakes taken for real."""
         fakes = noise["fakes"] if "fakes" in noise else self.generator(noise["latents"])
         fakes = self.blurred(fakes, noise, "on_fake", at)
-        fake = self.critic(fakes).float()
+        fake = whole(self.critic(fakes))
         real = torch.zeros_like(fake)
         if self.loss.paired:
             with torch.no_grad():
-                real = self.critic(self.blurred(batch.images, noise, "on_real", at)).float()
+                real = whole(self.critic(self.blurred(batch.images, noise, "on_real", at)))
         losses = self.loss.generator(real=real, fake=fake)
         return losses, {"d_fake_after": fake.detach().sigmoid()}
 
     def scores(self, images: Tensor, fakes: Tensor) -> tuple[Tensor, Tensor]:
         """Score both: apart under BatchNorm (the split batch), together where that is the same."""
         if self.recipe.critic.batchnorm or self.recipe.critic.spectral_norm:
-            return self.critic(images).float(), self.critic(fakes).float()
-        real, fake = self.critic(torch.cat([images, fakes])).float().chunk(2)
+            return whole(self.critic(images)), whole(self.critic(fakes))
+        real, fake = whole(self.critic(torch.cat([images, fakes]))).chunk(2)
         return real, fake
 
     def blurred(self, images: Tensor, noise: Noise, name: str, at: TensorClock) -> Tensor:

@@ -1,8 +1,14 @@
 """What several networks share."""
 
+import torch
 from torch import Tensor, nn
 
 from trilemma import processes
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """Give numbers of 16 bits in float32, all others as they are: for sums and losses."""
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
 
 
 class BatchNorm2d(nn.BatchNorm2d):
@@ -17,10 +23,11 @@ class BatchNorm2d(nn.BatchNorm2d):
         """Normalise [N, C, H, W] by channel; N is this process's share of the batch."""
         if processes.count() == 1 or not self.training:
             return super().forward(images)
-        sums = images.float().sum((0, 2, 3))
+        wide = whole(images)
+        sums = wide.sum((0, 2, 3))
         numbers = processes.total(sums.new_full((), images[:, 0].numel()))
         mean = processes.total(sums) / numbers
-        centred = images.float() - mean[:, None, None]
+        centred = wide - mean[:, None, None]
         variance = processes.total(centred.square().sum((0, 2, 3))) / numbers
         self.follow(mean.detach(), (variance * numbers / (numbers - 1)).detach())
         scale = self.weight * (variance + self.eps).rsqrt()
