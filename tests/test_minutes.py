@@ -62,13 +62,13 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     """Let a drawing take 1.5 s, and half a second of training be measured for an image."""
     clock = Clock()
-    drawn = watch.drawn
+    drawn = watch.drawn_together
 
     def slow(*arguments: Any) -> np.ndarray:
         clock.seconds += 1.5
         return drawn(*arguments)
 
-    monkeypatch.setattr(watch, "drawn", slow)
+    monkeypatch.setattr(watch, "drawn_together", slow)
     monkeypatch.setattr(training, "measured", lambda task: (Compute(), 0.5))
     for module in (sitting, training):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock.monotonic))

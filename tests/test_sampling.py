@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from trilemma.recipe import presets
 from trilemma.recipe.recipe import DiffusionRecipe, Recipe
 from trilemma.runs import find_run
 from trilemma.samplecache import remembered
-from trilemma.sampling import Drawer, draw, drawn, load_generator
+from trilemma.sampling import Drawer, drawn, load_generator
 from trilemma.scoring import sampler_name
 
 CPU = torch.device("cpu")
@@ -143,11 +144,11 @@ def draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]
     """Count the batches that the cache has drawn; the cache is the test's own."""
     counted: list[int] = []
 
-    def counting(made: Drawer, seeds: list[int], *, batch: int = 64) -> Iterator[np.ndarray]:
+    def counting(made: Drawer, seeds: list[int], **options: Any) -> np.ndarray:
         counted.append(len(seeds))
-        yield from draw(made, seeds, batch=batch)
+        return sampling.drawn_together(made, seeds, **options)
 
-    monkeypatch.setattr(samplecache, "draw", counting)
+    monkeypatch.setattr(samplecache, "drawn_together", counting)
     monkeypatch.setenv("TRILEMMA_CACHE", str(tmp_path / "cache"))
     return counted
 

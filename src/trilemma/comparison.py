@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from trilemma import devices, machine
+from trilemma import devices, machine, processes
 from trilemma.again import lasting, spelled
 from trilemma.errors import DataError, RunError
 from trilemma.evaluation import SCHEMA, STANDARD, write_scores
@@ -89,6 +89,7 @@ def compare(
     if n < 0:
         raise DataError(f"--n {n}; allowed: 0 (as many as are held out) or more")
     where = devices.pick(device)
+    processes.start(where)
     cache_folder(say=say)  # says so where nothing can be kept
     found = [find_run(run, say=say) for run in runs]
     places = {(one.place.resolve(), one.checkpoint): one for one in found}.values()

@@ -6,12 +6,12 @@ from typing import Literal
 
 import numpy as np
 
-from trilemma import devices
+from trilemma import devices, processes
 from trilemma.errors import RunError
 from trilemma.families.family import DrawOptions
 from trilemma.images import grid, write_png
 from trilemma.runs import Found, find_run, newest
-from trilemma.sampling import Pixels, draw, load_generator
+from trilemma.sampling import Pixels, drawn_together, load_generator
 
 Kind = Literal["grid", "folder", "npy", "npz"]
 Progress = Callable[[int, int], None]
@@ -35,6 +35,8 @@ def sample(
 ) -> list[Path]:
     """Draw n images of each run from the seeds seed, seed + 1, ...; return the files written.
 
+    Of several processes each draws its share; the first writes.
+
     runs: names, paths or bundles; none: the newest GAN and the newest diffusion model. RunError:
     nothing to draw from, or n or batch under 1.
     """
@@ -44,6 +46,7 @@ def sample(
     found = chosen(runs, say)
     options = DrawOptions(sampler=sampler, steps=steps, guidance=guidance)
     where = devices.pick(device)
+    processes.start(where)
     drawn = {}
     for number, run in enumerate(found):
         drawer = load_generator(run, device=where, options=options)
@@ -52,11 +55,14 @@ def sample(
             f"{run.name}: {n} images from {run.checkpoint}, seeds {seed} to {seed + n - 1}"
             f"{'; ' + how if how else ''}"
         )
-        parts = []
-        for part in draw(drawer, range(seed, seed + n), batch=batch):
-            parts.append(part)
-            progress(number * n + sum(map(len, parts)), len(found) * n)
-        drawn[run.name] = np.concatenate(parts)
+
+        def told(done: int, share: int, before: int = number * n) -> None:
+            progress(before + done * n // share, len(found) * n)
+
+        seeds = range(seed, seed + n)
+        drawn[run.name] = drawn_together(drawer, seeds, batch=batch, progress=told)
+    if processes.rank():
+        return []
     if kind == "grid":
         path = out or Path("samples.png")
         folder_of(path)

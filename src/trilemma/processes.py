@@ -5,14 +5,18 @@ With one process everything here is the identity, and torch's collectives are ne
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch import distributed as dist
 
 from trilemma.errors import MachineError
+
+Array = NDArray[Any]
 
 
 def start(device: torch.device | str = "cpu") -> None:
@@ -122,6 +126,19 @@ def share(value: object) -> Any:
     box = [value]
     dist.broadcast_object_list(box, src=0)
     return box[0]
+
+
+def together(work: Callable[[slice], Array], n: int) -> Array:
+    """Let each process work on its slice of n things; all get the whole, [n, ...], in order.
+
+    work: (slice of the n things) -> array, an entry a thing. Fewer things than processes are not
+    worth it: every process works on all of them.
+    """
+    if count() == 1 or n < count():
+        return work(slice(0, n))
+    parts: list[Array] = [np.empty(0)] * count()
+    dist.all_gather_object(parts, work(my_slice(n)))
+    return np.concatenate(parts)
 
 
 def anywhere(flag: bool) -> bool:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from trilemma import processes
 from trilemma.atomic import moved
 from trilemma.errors import NoSpaceError
 from trilemma.places import wanted_cache_folder, writable
-from trilemma.sampling import Drawer, Pixels, draw
+from trilemma.sampling import Drawer, Pixels, drawn_together
 
 VERSION = 1  # raise it when the same weights and seeds give other images
 LARGEST = 256 * 2**20  # bytes of pixels; larger sets are drawn again
@@ -19,28 +20,35 @@ Progress = Callable[[int, int], None]
 
 
 def remembered(
-    drawer: Drawer, weights: Path, seeds: Sequence[int], *, progress: Progress | None = None
+    drawer: Drawer,
+    weights: Path,
+    seeds: Sequence[int],
+    *,
+    progress: Progress = lambda done, total: None,
 ) -> Pixels:
     """Draw images from seeds, uint8 [N, H, W, C], or take them from the cache."""
     folder = cache()
     entry = folder / f"{key(drawer, weights, seeds)}.npy" if folder else None
-    if entry is not None and entry.is_file():
-        try:
-            kept: Pixels = np.load(entry, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            entry.unlink(missing_ok=True)
-        else:
-            if len(kept) == len(seeds):
-                return kept
-    parts = []
-    for part in draw(drawer, seeds):
-        parts.append(part)
-        if progress is not None:
-            progress(sum(map(len, parts)), len(seeds))
-    pixels = np.concatenate(parts)
-    if entry is not None and pixels.nbytes <= LARGEST:
+    first = processes.rank() == 0  # only its cache counts
+    kept: Pixels | None = processes.share(there(entry, len(seeds)) if entry and first else None)
+    if kept is not None:
+        return kept
+    pixels = drawn_together(drawer, seeds, progress=progress)
+    if entry is not None and first and pixels.nbytes <= LARGEST:
         keep(entry, pixels)
     return pixels
+
+
+def there(entry: Path, n: int) -> Pixels | None:
+    """Read an entry of n images; None where there is none, and a broken one goes."""
+    if not entry.is_file():
+        return None
+    try:
+        kept: Pixels = np.load(entry, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        entry.unlink(missing_ok=True)
+        return None
+    return kept if len(kept) == n else None
 
 
 def key(drawer: Drawer, weights: Path, seeds: Sequence[int]) -> str:

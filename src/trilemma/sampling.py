@@ -1,12 +1,13 @@
 """Seeds -> images: the same picture for a seed, whatever else is drawn beside it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import nn
 
+from trilemma import processes
 from trilemma.average import kept
 from trilemma.checkpoint import fill, unpack
 from trilemma.errors import RecipeError, RunError
@@ -88,3 +89,25 @@ def draw(drawer: Drawer, seeds: Sequence[int], *, batch: int = BATCH) -> Iterato
 def drawn(drawer: Drawer, seeds: Sequence[int], *, batch: int = BATCH) -> Pixels:
     """Draw all seeds into one array, uint8 [N, H, W, C]."""
     return np.concatenate(list(draw(drawer, seeds, batch=batch)))
+
+
+def drawn_together(
+    drawer: Drawer,
+    seeds: Sequence[int],
+    *,
+    batch: int = BATCH,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Pixels:
+    """Draw all seeds into one array; of several processes each draws its share, and all get it.
+
+    progress: of this process's share.
+    """
+
+    def mine(share: slice) -> Pixels:
+        parts: list[Pixels] = []
+        for part in draw(drawer, seeds[share], batch=batch):
+            parts.append(part)
+            progress(sum(map(len, parts)), len(seeds[share]))
+        return np.concatenate(parts)
+
+    return processes.together(mine, len(seeds))

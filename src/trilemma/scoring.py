@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trilemma import processes
 from trilemma.data.sources import open_source
 from trilemma.data.values import Source
 from trilemma.evaluation import STANDARD, column, column_id, evaluate, labelled_by
@@ -146,7 +147,8 @@ def score_run(
     seeds = range(wanted(reference.n, n))
     pixels = remembered(drawer, found.weights, seeds, progress=progress)
     features = cache.features(reference.extractor, pixels)
-    speed = measure(drawer)
+    # Others wait meanwhile: two that draw at once slow each other down.
+    speed: Speed = processes.share(measure(drawer) if processes.rank() == 0 else None)
     copies = copying(
         fake=tensor(features), train=tensor(reference.seen), held_out=tensor(reference.real)
     )

@@ -41,7 +41,10 @@ def no_picture(nets: nn.ModuleDict, images_seen: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """What the caller measures and shows of the averaged networks while they are trained."""
+    """What the caller measures and shows of the averaged networks while they are trained.
+
+    Of several processes all score and picture, to share the work; the first process shows.
+    """
 
     score: Callable[[nn.ModuleDict], Mapping[str, float]] = no_scores  # lower is better
     picture: Callable[[nn.ModuleDict, int], None] = no_picture
@@ -101,8 +104,7 @@ def remember(sitting: Sitting, round_: Round) -> None:
 def score(sitting: Sitting, *, first: bool = False) -> None:
     """Score the average; keep the best; lower the learning rate where nothing improves."""
     state, recipe, before = sitting.state, sitting.task.recipe, sitting.seconds
-    mine = dict(sitting.watch.score(sitting.average.nets)) if processes.rank() == 0 else {}
-    scores: dict[str, float] = processes.share(mine)
+    scores: dict[str, float] = processes.share(dict(sitting.watch.score(sitting.average.nets)))
     if recipe.train.minutes:
         state.a_score = sitting.seconds - before
         state.scoring += state.a_score
@@ -140,10 +142,10 @@ def save(sitting: Sitting) -> None:
     collapse_window(sitting)
     state = sitting.state
     sitting.saved = state.seconds = sitting.seconds
+    emit(sitting, "checkpoint")
+    if state.images_seen:
+        picture(sitting)
     if processes.rank() == 0:
-        emit(sitting, "checkpoint")
-        if state.images_seen:
-            picture(sitting)
         save_checkpoint(
             sitting.folder,
             state,
@@ -158,8 +160,7 @@ def save(sitting: Sitting) -> None:
 
 def picture(sitting: Sitting) -> None:
     """Draw the grid of fixed seeds."""
-    if processes.rank() == 0:
-        sitting.watch.picture(sitting.average.nets, sitting.state.images_seen)
+    sitting.watch.picture(sitting.average.nets, sitting.state.images_seen)
 
 
 def finite(sitting: Sitting) -> bool:

@@ -21,6 +21,7 @@ from trilemma.errors import MemoryTooSmallError, RecipeError, RunError
 from trilemma.extracting import Prepared
 from trilemma.families import build
 from trilemma.families.family import DrawOptions, Family
+from trilemma.features.cache import extracted
 from trilemma.images import grid, write_gif, write_png
 from trilemma.maths import frechet, kernel
 from trilemma.places import cache_folder, runs_folder
@@ -29,7 +30,7 @@ from trilemma.recipe.naming import run_name
 from trilemma.recipe.recipe import DiffusionRecipe, Recipe
 from trilemma.runfolder import RunFolder
 from trilemma.runs import find_run, parted
-from trilemma.sampling import Drawer, drawn
+from trilemma.sampling import Drawer, drawn_together
 from trilemma.sitting import Watch
 
 WATCH_SEED = 1_000_000  # first seed of watched samples; reported ones start at 0
@@ -237,12 +238,14 @@ def watching(
     def score(nets: nn.ModuleDict) -> dict[str, float]:
         if scorer is None:
             return {}
-        fake = torch.from_numpy(scorer.extractor(drawn(drawer(nets), seeds)).features)
+        pixels = drawn_together(drawer(nets), seeds)
+        fake = torch.from_numpy(extracted(scorer.extractor, pixels).features)
         return {name: distance(fake) for name, distance in distances.items()}
 
     def picture(nets: nn.ModuleDict, images_seen: int) -> None:
-        pixels = drawn(drawer(nets), range(recipe.watch.grid))
-        write_png(folder.file(f"samples/{images_seen:09d}.png"), grid(pixels))
+        pixels = drawn_together(drawer(nets), range(recipe.watch.grid))
+        if processes.rank() == 0:
+            write_png(folder.file(f"samples/{images_seen:09d}.png"), grid(pixels))
 
     show = both(show, live.plain(live.Status(folder.name), folder.say))
     if recipe.watch.tensorboard:

@@ -40,6 +40,7 @@ def run(arguments: Arguments) -> None:
     """Compare, print the table, write the report."""
     from rich.console import Console
 
+    from trilemma import processes
     from trilemma.comparison import compare, facts
     from trilemma.live import counted, device_line, say
     from trilemma.report.place import PAGE, holds_report
@@ -60,6 +61,8 @@ def run(arguments: Arguments) -> None:
             say=say,
             progress=progress,
         )
+    if processes.rank():
+        return
     page = made.write(Path(arguments.out), language=arguments.lang)
     if arguments.json:
         print(json.dumps(facts(made), indent=1))

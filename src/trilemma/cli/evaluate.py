@@ -42,6 +42,7 @@ def run(arguments: Arguments) -> None:
     """Score, print, and keep what was scored of a run."""
     from rich.console import Console
 
+    from trilemma import processes
     from trilemma.assessing import assessed, facts, keep
     from trilemma.evaluation import STANDARD
     from trilemma.live import say
@@ -57,7 +58,7 @@ def run(arguments: Arguments) -> None:
         Console().print(table(made.scores))
         for line in legend(made.scores):
             print(line)
-    if made.run is not None and not made.run.bundle:
+    if made.run is not None and not made.run.bundle and not processes.rank():
         say(f"kept in {keep(made.scores, made.run)}")
 
 

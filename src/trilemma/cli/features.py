@@ -32,11 +32,14 @@ class Arguments:
 
 def run(arguments: Arguments) -> None:
     """Look, write, and say where."""
+    from trilemma import processes
     from trilemma.assessing import see
     from trilemma.features import files
 
     with looking(arguments) as how:
         seen = see(arguments.images, n=arguments.n, seed=arguments.seed, how=how)
+    if processes.rank():
+        return
     out = Path(arguments.out)
     source = seen.source
     files.write(out, seen.features, labels=source.labels, names=source.names, meta=seen.meta)

@@ -43,12 +43,13 @@ class Options(Protocol):
 @contextmanager
 def looking(options: Options) -> Iterator["How"]:
     """Say which device computes, then give how images are looked at; they are counted meanwhile."""
-    from trilemma import devices
+    from trilemma import devices, processes
     from trilemma.families.family import DrawOptions
     from trilemma.live import counted, device_line, say
     from trilemma.sides import How
 
     say(device_line(options.device))
+    processes.start(devices.pick(options.device))
     with counted("images") as progress:
         yield How(
             extractor=options.extractor,

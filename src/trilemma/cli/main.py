@@ -3,6 +3,7 @@
 A verb's module is imported only when the verb is called: `--help` loads neither torch nor tyro.
 """
 
+import contextlib
 import errno
 import importlib
 import os
@@ -10,7 +11,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
@@ -21,6 +23,7 @@ from trilemma.recipe.closest import unknown
 MISTAKE_OF_OURS, INTERRUPTED, TERMINATED = 1, 130, 143  # exit statuses; 2 to 4 are in errors.py
 FULL = (errno.ENOSPC, errno.EDQUOT)
 SHUT = (errno.EROFS, errno.EACCES, errno.EPERM)
+GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL error")
 NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
 
 
@@ -103,7 +106,30 @@ def _dispatch(words: list[str]) -> None:
 
 
 def _run(name: str, words: list[str]) -> None:
-    verb = VERBS[name]
+    with _one_speaks():
+        _call(VERBS[name], name, words)
+
+
+@contextlib.contextmanager
+def _one_speaks() -> Iterator[None]:
+    """Let only the first of several processes print; what ends another is still said."""
+    if _rank() == 0:
+        yield
+        return
+    with (
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        yield
+
+
+def _rank() -> int:
+    """Give the number of this process, as torchrun set it; torch need not be loaded."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def _call(verb: Verb, name: str, words: list[str]) -> None:
     arguments = importlib.import_module("trilemma.cli.arguments")
     if verb.trains:  # parsed before the verb's module, which loads torch
         command = arguments.parse_train(words)
@@ -137,6 +163,8 @@ def _say(error: Exception, *, debug: bool) -> int:
     """Print one line about an error; give the exit status."""
     known = _as_ours(error)
     if known is not None:
+        if _rank() and known is error:  # the first process says it, too
+            return known.status
         print(f"trilemma: {' '.join(str(known).split())}", file=sys.stderr)
         return known.status
     how = "" if debug else "; the same command with --debug shows where"
@@ -149,6 +177,11 @@ def _as_ours(error: Exception) -> TrilemmaError | None:
     """Give the error as one of ours; None: it is a mistake in the program."""
     if isinstance(error, TrilemmaError):
         return error
+    if _parted(error):
+        return MachineError(
+            "another process of this command ended, and this one cannot go on alone; the last "
+            "checkpoint, if there was one, is whole: run the same command again"
+        )
     if _out_of_memory(error):
         return MemoryTooSmallError(
             "the memory is too small for this; lower --batch-size, --batch or --n, or close other "
@@ -172,6 +205,11 @@ def _out_of_memory(error: Exception) -> bool:
     said = isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
     refused = isinstance(error, OSError) and error.errno == errno.ENOMEM
     return said or refused or isinstance(error, MemoryError)
+
+
+def _parted(error: Exception) -> bool:
+    """Is this how torch's collectives say that another process is gone?"""
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in GONE)
 
 
 def _prepare_streams() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trilemma import processes
 from trilemma.errors import DataError, NoSpaceError
 from trilemma.features import files
 from trilemma.features.extractor import Extractor, Features, Pixels, Progress
@@ -26,15 +27,31 @@ def features(
     Where the cache cannot be written nothing is kept, and `say` gets one line.
     """
     folder = _folder(say)
-    if folder is None:
-        return extractor(pixels, progress=progress)
-    entry = folder / f"{key(extractor, pixels)}.npz"
-    kept = _kept(entry, len(pixels))
+    entry = folder / f"{key(extractor, pixels)}.npz" if folder else None
+    first = processes.rank() == 0  # only its cache counts
+    kept: Features | None = processes.share(_kept(entry, len(pixels)) if entry and first else None)
     if kept is not None:
         return kept
-    made = extractor(pixels, progress=progress)
-    _keep(entry, made, extractor, say)
+    made = extracted(extractor, pixels, progress=progress)
+    if entry is not None and first:
+        _keep(entry, made, extractor, say)
     return made
+
+
+def extracted(
+    extractor: Extractor, pixels: Pixels, *, progress: Progress | None = None
+) -> Features:
+    """Give extractor(pixels); of several processes each looks at its share, and all get it."""
+
+    def mine(share: slice) -> np.ndarray:
+        seen = extractor(pixels[share], progress=progress)
+        return np.concatenate([seen.features, seen.logits], 1)
+
+    if processes.count() == 1:
+        return extractor(pixels, progress=progress)
+    both = processes.together(mine, len(pixels))
+    classes = extractor(pixels[:1]).logits.shape[1]
+    return Features(both[:, : both.shape[1] - classes], both[:, both.shape[1] - classes :])
 
 
 def key(extractor: Extractor, pixels: Pixels) -> str:
