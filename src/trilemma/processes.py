@@ -6,7 +6,7 @@ With one process everything here is the identity, and torch's collectives are ne
 import importlib
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch import distributed as dist
 
-from trilemma.errors import MachineError
+from trilemma.errors import MachineError, TrilemmaError
 
 Array = NDArray[Any]
+Result = TypeVar("Result")
 
 
 def start(device: torch.device | str = "cpu") -> None:
@@ -126,6 +127,26 @@ def share(value: object) -> Any:
     box = [value]
     dist.broadcast_object_list(box, src=0)
     return box[0]
+
+
+def first_one(work: Callable[[], Result]) -> Result:
+    """Let process 0 work before the others, which then find in the cache what it left there.
+
+    An error of ours in the first is raised in all of them.
+    """
+    if count() == 1:
+        return work()
+    mine: list[Result] = []
+    error: TrilemmaError | None = None
+    if rank() == 0:
+        try:
+            mine.append(work())
+        except TrilemmaError as found:
+            error = found
+    error = share(error)
+    if error is not None:
+        raise error
+    return mine[0] if mine else work()
 
 
 def together(work: Callable[[slice], Array], n: int) -> Array:

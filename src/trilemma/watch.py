@@ -90,7 +90,9 @@ def train(
             say(line)
 
     cache_folder(say=tell)  # says so where nothing can be kept
-    source = open_source(recipe.data, "train", progress=progress, say=tell)
+    source = processes.first_one(
+        lambda: open_source(recipe.data, "train", progress=progress, say=tell)
+    )
     folder = RunFolder(out or runs_folder() / run_name(recipe, source.fingerprint))
     fits(folder, recipe, source)
     if folder.finished():
