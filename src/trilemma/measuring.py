@@ -19,9 +19,8 @@ from trilemma.recipe.recipe import TrainRecipe
 from trilemma.step import Compute, Task, shape, update
 
 SECONDS = 4.0  # for timing the choices, half as many for the threads
-SECONDS_SHARE = (
-    0.05  # of a training's minutes for the choices, at most; the first steps come on top
-)
+SECONDS_SHARE = 0.05  # of a training for the choices, at most; the first steps come on top
+COLD = 2.0  # seconds: a first step that takes less may be a second of loading and little else
 STEPS, CHOICE_STEPS = 8, 3  # that measuring takes at least; that its second half does
 STEPS_SHARE = 0.25  # of a training's minutes: more for them is too much
 THREAD_ROUNDS = 3  # of timing all threads against one
@@ -38,27 +37,27 @@ Reset = Callable[[], None]
 def measured(task: Task) -> tuple[Compute, float]:
     """Time every way to compute the recipe's own step; return the fastest sound one.
 
-    Also returns its seconds per image. Networks and optimizers are left as they were. Where the
-    recipe's minutes are too few for this, one step with all threads and one with one are timed.
+    Also returns its seconds per image. Networks and optimizers are left as they were. A twentieth
+    of the training may go into this; where the recipe's minutes are too few even for that, one step
+    with all threads and one with one are timed.
     MemoryTooSmallError: the batch fits neither whole nor, where that is allowed, in parts.
     """
     reset = remembered(task)
     fitting, first = what_fits(task, reset)
-    if task.device.type != "cpu":  # where the first step also loads kernels
+    if task.device.type != "cpu" or first < COLD:
         first = second_step(task, reset)
     train = task.recipe.train
-    budget = min(SECONDS, SECONDS_SHARE * 60 * train.minutes) if train.minutes else SECONDS
     hurry, alone = processes.share(
         (hurried(train, first), task.threads * first <= 60 * train.minutes)
     )
     compute, seconds = replace(fitting, threads=task.threads), first
     if alone or not hurry:  # one thread may be a cure: on busy cores several wait for each other
-        allowed = 0.0 if hurry else budget / 2
+        allowed = 0.0 if hurry else budget(task, first) / 2
         compute, seconds = fastest_threads(task, compute, reset, seconds=allowed)
     choice = devices.candidates(task.device, task.recipe.speed.precision)[0]
     compute = replace(compute, choice=choice)
     if not processes.share(hurried(train, seconds, steps=CHOICE_STEPS)):
-        compute, seconds = fastest(task, compute, reset, seconds=budget)
+        compute, seconds = fastest(task, compute, reset, seconds=budget(task, seconds))
     compute, seconds = processes.share((compute, seconds))
     lay_out(task, compute, reset)
     return task.compute, seconds / images_a_round(task)
@@ -70,6 +69,14 @@ def second_step(task: Task, reset: Reset) -> float:
     start = time.perf_counter()
     trial(task)
     return time.perf_counter() - start
+
+
+def budget(task: Task, seconds_a_step: float) -> float:
+    """Say how many seconds may go into timing the choices: the same in every process."""
+    train = task.recipe.train
+    steps = asked(train, len(task.batches.source)) / train.batch_size
+    expected = min(steps * seconds_a_step, 60 * train.minutes or math.inf)
+    return float(processes.share(min(SECONDS, SECONDS_SHARE * expected)))
 
 
 def hurried(train: TrainRecipe, seconds_a_step: float, *, steps: int = STEPS) -> bool:
