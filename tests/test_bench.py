@@ -10,13 +10,17 @@ import torch
 from torch import Generator
 
 import tiny
-from trilemma import bench
+from trilemma import bench, bench_scores
 from trilemma.bench import Plain, alternated, bench_train, noise
+from trilemma.bench_scores import plain_scores
 from trilemma.cli.main import main
 from trilemma.data.batches import Batches
+from trilemma.evaluation import evaluate
 from trilemma.families import build
 from trilemma.families.family import At, Family, Phase
+from trilemma.features.extractor import Features
 from trilemma.recipe.recipe import AdversarialRecipe, DiffusionRecipe, OptimizerRecipe
+from trilemma.scores import Column
 from trilemma.step import Task, prepare, update
 
 CPU = torch.device("cpu")
@@ -75,7 +79,7 @@ def test_two_ways_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 
     before = torch.get_num_threads()
     ways = {"ours": step("ours", 1.0), "plain": step("plain", 3.0)}
-    taken = alternated(ways, rounds=3, batch=8, device=CPU)  # type: ignore[arg-type]
+    taken = alternated(ways, rounds=3, images=8, device=CPU)  # type: ignore[arg-type]
     torch.set_num_threads(before)
     assert taken == {"ours": [1.0] * 3, "plain": [3.0] * 3}
     assert [name for name, *_ in order] == ["plain", "ours", "ours", "plain"] * 2 + [
@@ -106,7 +110,7 @@ def test_the_verb_prints_a_ratio_and_ends_with_json(
     assert main(["bench", "train", "tiny-gan", "--batch-size", "4"]) == 0
     *shown, last = capsys.readouterr().out.splitlines()
     known = json.loads(last)
-    assert (known["preset"], known["batch"], known["rounds"]) == ("tiny-gan", 4, 15)
+    assert (known["preset"], known["images"], known["rounds"]) == ("tiny-gan", 4, 15)
     assert f"ratio  {known['ratio']:8.2f}" in "\n".join(shown)
     assert sum("busy" in line for line in shown) == said
 
@@ -116,3 +120,33 @@ def test_too_few_rounds_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--rounds is 3; allowed: 15 or more" in capsys.readouterr().err
     assert main(["bench", "train", "tiny-gna"]) == 2
     assert "unknown preset 'tiny-gna'" in capsys.readouterr().err
+
+
+def test_the_textbook_s_scores_are_ours() -> None:
+    rng = torch.Generator().manual_seed(0)
+    fake, real = (torch.randn(60, 4, generator=rng) for _ in range(2))
+    logits = torch.randn(60, 3, generator=rng)
+    column = Column(
+        extractor="x", weights_sha256="", resize="", reference="x", fingerprint="x", split="all",
+        n_real=60, n_fake=60,
+    )  # fmt: skip
+    ours = evaluate(
+        Features(fake.numpy(), logits.numpy()),
+        Features(real.numpy(), logits.numpy()),
+        run="x",
+        column=column,
+    )
+    theirs = plain_scores(fake, real, logits)
+    for score in ours.scores:
+        assert theirs[score.metric] == pytest.approx(score.value, rel=1e-6), score.metric
+
+
+@pytest.mark.parametrize("what", ["sample", "evaluate"])
+def test_the_other_benches_print_json_too(
+    what: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_scores, "IMAGES", 100)
+    assert main(["bench", what, "tiny-gan"]) == 0
+    known = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert known["bench"] == what
+    assert known["ratio"] > 0

@@ -1,10 +1,10 @@
-"""Our training step against the plain one, in turns in one process."""
+"""Ours against the plain way, in turns in one process: a training step, a batch that is drawn."""
 
 import copy
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Generator, nn
 from torch.optim import AdamW, Optimizer
 
 from trilemma import devices, machine
-from trilemma.average import Average
+from trilemma.average import Average, kept
 from trilemma.data.batches import Batch, Batches
 from trilemma.data.values import Source
 from trilemma.families import build
@@ -21,18 +21,20 @@ from trilemma.families.family import At, Family, Phase
 from trilemma.measuring import measured, to_plain
 from trilemma.optimizers import optimizers_of
 from trilemma.recipe.recipe import OptimizerRecipe, Recipe, parse_size
+from trilemma.sampling import BATCH, Drawer, drawn
 from trilemma.step import Task, prepare, release, shape, update
 
-SCHEMA = 1
 WARM_UPS = 2  # steps of each that do not count
 FEWEST = 15  # timed steps of each: a median of fewer says little
 IMAGES = 1024  # of noise that are trained on: what is in them changes no time
 BUSY = 0.5  # processes that may compute beside ours
 
+Way = tuple[int, Callable[[int], None]]  # CPU threads; what is timed, given the images seen
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """Medians of two ways to take the same step, and how often the one fits into the other."""
+    """Medians of two ways to do the same, and how often the one fits into the other."""
 
     preset: str
     ours_ms: float
@@ -41,7 +43,7 @@ class Bench:
     low: float  # lower and upper quartile of that
     high: float
     rounds: int
-    batch: int  # images
+    images: int  # of a step or a batch
     compute: Mapping[str, Any]  # how ours is computed: what was measured to be fastest
     device: str
     load: float  # of the machine before; nan where it is not told
@@ -127,16 +129,70 @@ def bench_train(recipe: Recipe, *, rounds: int = FEWEST, device: torch.device) -
         update(task, At(seen, 0.0), images_total=10**9, rate=1.0)
         average.update(batch, At(seen + batch, 0.0))
 
-    def textbook_s(seen: int) -> None:
-        plain.step(batches.at(seen), At(seen, 0.0))
-
-    ways: dict[str, tuple[int, Callable[[int], None]]] = {
-        "ours": (task.compute.threads or threads, ours),
-        "plain": (threads, textbook_s),
-    }
     shape(task)
-    taken = alternated(ways, rounds=rounds, batch=batch, device=device)
+    ways: Mapping[str, Way] = {
+        "ours": (task.compute.threads or threads, ours),
+        "plain": (threads, lambda seen: plain.step(batches.at(seen), At(seen, 0.0))),
+    }
+    taken = alternated(ways, rounds=rounds, images=batch, device=device)
     release(task)
+    found = found_in(taken, recipe, images=batch, device=device, load=load)
+    return replace(found, compute=to_plain(task.compute))
+
+
+def bench_sample(
+    recipe: Recipe, *, precision: str = "auto", rounds: int = FEWEST, device: torch.device
+) -> Bench:
+    """Time drawing a batch of a recipe's untrained networks, as we do and as PyTorch does.
+
+    precision: of ours; auto: the fastest, which need not give the same pictures.
+    """
+    load = machine.load()
+    threads = devices.use_threads(recipe.speed.threads)
+    family = build(recipe)
+    nets = kept(family).to(device).eval().requires_grad_(False)
+    drawer = Drawer(recipe=recipe, family=family, nets=nets, device=device)
+
+    def drawing(choice: devices.Choice) -> Callable[[], float]:
+        ours = replace(drawer, choice=choice)
+        return lambda: float(drawn(ours, range(BATCH)).mean())
+
+    def lay_out(choice: devices.Choice) -> None:
+        nets.to(memory_format=choice.memory_format)
+
+    choices = devices.candidates(device, precision)
+    choice = devices.measure(drawing, choices, before=lay_out).choice
+    plain = copy.deepcopy(nets).to(memory_format=torch.contiguous_format)
+    lay_out(choice)
+
+    def plainly(seen: int) -> None:
+        rngs = [Generator().manual_seed(seed) for seed in range(BATCH)]
+        with torch.no_grad():
+            family.draw(plain, rngs, None, drawer.options).cpu()
+
+    ways: Mapping[str, Way] = {
+        "ours": (threads, lambda seen: void(drawing(choice)())),
+        "plain": (threads, plainly),
+    }
+    taken = alternated(ways, rounds=rounds, images=BATCH, device=device)
+    found = found_in(taken, recipe, images=BATCH, device=device, load=load)
+    how = {"precision": choice.precision, "channels_last": choice.channels_last}
+    return replace(found, compute={**how, "threads": threads, "shares": False})
+
+
+def void(value: object) -> None:
+    """Take a value and give none."""
+
+
+def found_in(
+    taken: Mapping[str, list[float]],
+    recipe: Recipe,
+    *,
+    images: int,
+    device: torch.device,
+    load: float,
+) -> Bench:
+    """Summarise the times of both ways."""
     ratios = [plain / ours for ours, plain in zip(taken["ours"], taken["plain"], strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4)
     return Bench(
@@ -146,25 +202,18 @@ def bench_train(recipe: Recipe, *, rounds: int = FEWEST, device: torch.device) -
         ratio=middle,
         low=low,
         high=high,
-        rounds=rounds,
-        batch=batch,
-        compute=to_plain(task.compute),
+        rounds=len(ratios),
+        images=images,
+        compute={},
         device=str(device),
         load=load,
     )
 
 
 def alternated(
-    ways: Mapping[str, tuple[int, Callable[[int], None]]],
-    *,
-    rounds: int,
-    batch: int,
-    device: torch.device,
+    ways: Mapping[str, Way], *, rounds: int, images: int, device: torch.device
 ) -> dict[str, list[float]]:
-    """Time each way once a round, each first in every other round; seconds of every step.
-
-    ways: name -> (CPU threads, step from so many images seen).
-    """
+    """Time each way once a round, each first in every other round; seconds of every step."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(WARM_UPS + rounds):
         turn = list(ways.items())[:: 1 if number % 2 else -1]
@@ -172,7 +221,7 @@ def alternated(
             torch.set_num_threads(threads)
             devices.synchronize(device)
             start = time.perf_counter()
-            step(number * batch)
+            step(number * images)
             devices.synchronize(device)
             taken[name].append(time.perf_counter() - start)
     return {name: times[WARM_UPS:] for name, times in taken.items()}

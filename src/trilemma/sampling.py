@@ -10,6 +10,7 @@ from torch import nn
 from trilemma import processes
 from trilemma.average import kept
 from trilemma.checkpoint import fill, unpack
+from trilemma.devices import REFERENCE, Choice, autocast
 from trilemma.errors import RecipeError, RunError
 from trilemma.families import build
 from trilemma.families.family import DrawOptions, Family
@@ -32,6 +33,7 @@ class Drawer:
     nets: nn.ModuleDict  # averaged, in eval mode
     device: torch.device
     options: DrawOptions = field(default_factory=DrawOptions)
+    choice: Choice = REFERENCE  # of precision and memory format
 
     @property
     def evaluations(self) -> int:
@@ -73,15 +75,15 @@ def draw(drawer: Drawer, seeds: Sequence[int], *, batch: int = BATCH) -> Iterato
     """Draw image i from seeds[i], in batches: uint8 [n, H, W, C].
 
     The noise of an image comes from its own seed, on the CPU, so that pictures are the same on
-    every device, to rounding, and to within one level whatever the batch. RunError: a seed below 0
-    or above 4,294,967,295.
+    every device, to rounding, and to within one level whatever the batch (in bf16 they are not).
+    RunError: a seed below 0 or above 4,294,967,295.
     """
     for seed in seeds:
         if not 0 <= seed < SEEDS:
             raise RunError(f"the seed of an image is {seed}; allowed: 0 to {SEEDS - 1:,}")
     for start in range(0, len(seeds), batch):
         rngs = [torch.Generator().manual_seed(seed) for seed in seeds[start : start + batch]]
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast(drawer.choice, drawer.device):
             images = drawer.family.draw(drawer.nets, rngs, None, drawer.options)
         yield to_pixels(images).cpu().numpy()
 

@@ -1,4 +1,4 @@
-"""trilemma bench: our training step against the plain one."""
+"""trilemma bench: ours against the plain way to do the same."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -7,21 +7,31 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 if TYPE_CHECKING:
+    import torch
+
     from trilemma.bench import Bench
+    from trilemma.recipe.recipe import Recipe
+
+WHAT = {
+    "train": "a training step of {n} images",
+    "sample": "a batch of {n} images, drawn",
+    "evaluate": "all scores of {n:,} images' features",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """Time a preset's training step against the plain one: the same networks in eager float32.
+    """Time what a preset does, as we do it and the plain way: the same networks in eager float32.
 
-    The plain step takes PyTorch's optimizers as they come and shares nothing between its phases.
-    Both train on images of noise, in turns, in this process; nothing is written.
+    train: PyTorch's optimizers as they come, nothing shared between the phases of a step. sample:
+    the same sampler. evaluate: each score as its definition reads, without its error. All on noise,
+    in turns, in this process; nothing is written.
     """
 
-    what: Annotated[Literal["train"], tyro.conf.Positional]  # is timed
-    preset: Annotated[str, tyro.conf.Positional]  # or a recipe file
+    what: Annotated[Literal["train", "sample", "evaluate"], tyro.conf.Positional]  # is timed
+    preset: Annotated[str, tyro.conf.Positional]  # whose networks, sizes and extractor are taken
     rounds: int = 15  # timed steps of each
-    batch_size: int = 0  # images; 0: the preset's
+    batch_size: int = 0  # images of a training step; 0: the preset's
     precision: Literal["auto", "reference", "float32", "bf16"] = "auto"  # of ours
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
     json: bool = False  # print the JSON line alone
@@ -32,7 +42,7 @@ def run(arguments: Arguments) -> None:
     from dataclasses import replace
 
     from trilemma import devices
-    from trilemma.bench import FEWEST, bench_train
+    from trilemma.bench import FEWEST
     from trilemma.errors import RecipeError
     from trilemma.live import device_line, say
     from trilemma.recipe import presets
@@ -47,22 +57,37 @@ def run(arguments: Arguments) -> None:
     recipe = replace(recipe, speed=speed, train=replace(recipe.train, batch_size=size))
     check(replace(recipe, data=replace(recipe.data, root=recipe.data.root or "noise")))
     say(device_line(arguments.device))
-    found = bench_train(recipe, rounds=arguments.rounds, device=devices.pick(arguments.device))
+    found = measure(arguments, recipe, devices.pick(arguments.device))
     if not arguments.json:
-        print("\n".join(lines(found)))
-    print(json.dumps(finite({"bench": "train", **asdict(found)})))
+        print("\n".join(lines(arguments.what, found)))
+    print(json.dumps(finite({"bench": arguments.what, **asdict(found)})))
 
 
-def lines(found: "Bench") -> list[str]:
+def measure(arguments: Arguments, recipe: "Recipe", device: "torch.device") -> "Bench":
+    """Time what was asked for."""
+    from trilemma import bench, bench_scores
+
+    if arguments.what == "evaluate":
+        return bench_scores.bench_evaluate(recipe, rounds=arguments.rounds, device=device)
+    if arguments.what == "sample":
+        how = arguments.precision
+        return bench.bench_sample(recipe, precision=how, rounds=arguments.rounds, device=device)
+    return bench.bench_train(recipe, rounds=arguments.rounds, device=device)
+
+
+def lines(what: str, found: "Bench") -> list[str]:
     """Write what was found for people."""
     known = found.compute
-    layout = "channels last" if known["channels_last"] else "contiguous"
-    shared = ", fakes made once" if known["shares"] else ""
+    ours = "with errors"
+    if known:
+        layout = "channels last" if known["channels_last"] else "contiguous"
+        shared = ", fakes made once" if known["shares"] else ""
+        ours = f"{known['precision']}, {layout}, {known['threads']} threads{shared}"
+    plain = "eager float32" if known else "as the definitions read, without errors"
     said = [
-        f"{found.preset}, a step of {found.batch} images, medians of {found.rounds}:",
-        f"  ours   {found.ours_ms:8.1f} ms  {known['precision']}, {layout}, "
-        f"{known['threads']} threads{shared}",
-        f"  plain  {found.plain_ms:8.1f} ms  float32, contiguous, eager",
+        f"{found.preset}, {WHAT[what].format(n=found.images)}, medians of {found.rounds}:",
+        f"  ours   {found.ours_ms:8.1f} ms  {ours}",
+        f"  plain  {found.plain_ms:8.1f} ms  {plain}",
         f"  ratio  {found.ratio:8.2f}     quartiles {found.low:.2f} to {found.high:.2f}",
     ]
     if found.busy:
