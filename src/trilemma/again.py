@@ -14,6 +14,8 @@ DEFAULTS: Mapping[str, object] = {  # of the verb's options
     "extractor": "auto",
     "metrics": STANDARD,
     "ungroup": False,
+    "few_steps": False,
+    "few_steps_n": 0,
     "lang": "en",
     "device": "auto",
 }
@@ -37,5 +39,5 @@ def spelled(names: Sequence[str], options: Mapping[str, object]) -> str:
             value = tuple(value)
         if value != default:
             given = value if isinstance(value, tuple) else () if value is True else (value,)
-            words += [f"--{name}", *map(str, given)]
+            words += [f"--{name.replace('_', '-')}", *map(str, given)]
     return shlex.join(words)

@@ -165,10 +165,13 @@ def compare(
     metrics: Sequence[str] = STANDARD,
     device: str = "auto",
     group: bool = True,
+    few_steps: bool = False,
+    few_steps_n: int = 0,
 ) -> Comparison:
     """Score runs on equal terms; the result shows itself, and `to_html` writes the report.
 
-    Runs that differ only in their seed become one, unless `group` is False.
+    Runs that differ only in their seed become one, unless `group` is False. few_steps: quality
+    against network evaluations, for diffusion runs, few_steps_n images a point (0: 200 to 512).
     """
     if isinstance(runs, str | Run):
         raise RunError("compare takes a list of runs: compare([one, other])")
@@ -180,6 +183,8 @@ def compare(
         metrics=metrics,
         device=device,
         group=group,
+        few_steps=few_steps,
+        few_steps_n=few_steps_n,
         say=say,
     )
 

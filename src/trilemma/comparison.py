@@ -18,14 +18,16 @@ from trilemma.again import lasting, spelled
 from trilemma.errors import DataError, RunError
 from trilemma.evaluation import SCHEMA, STANDARD, write_scores
 from trilemma.extracting import extractor_for
+from trilemma.fewsteps import Hearing, checked, curves, firsts, mark
 from trilemma.maths.kernel import kid, kid_difference
 from trilemma.maths.statistics import over_seeds, paired, unpaired
 from trilemma.places import cache_folder
 from trilemma.recipe.naming import differences
 from trilemma.report.contents import Contents, Difference, Note
 from trilemma.report.page import render, write_page
-from trilemma.report.place import PAGE, holds_report
+from trilemma.report.place import PAGE, STEPS, holds_report
 from trilemma.report.plots import write_plots
+from trilemma.report.steps import write_steps
 from trilemma.report.tables import write_csv, write_latex
 from trilemma.runfolder import finite
 from trilemma.runs import Found, find_run
@@ -44,13 +46,13 @@ class Comparison:
     contents: Contents
 
     def write(self, folder: Path, *, language: str = "en") -> Path:
-        """Write report.html, the plots, scores.json, scores.csv and scores.tex; return the page."""
+        """Write report.html, its plots and tables; return the page."""
         return self.to_html(folder / PAGE, language=language)
 
     def to_html(self, page: str | Path = PAGE, *, language: str = "en") -> Path:
         """Write the report to this file, its plots and tables beside it; errors: `holds_report`."""
         page = Path(page)
-        holds_report(page)
+        holds_report(page, steps=bool(self.contents.few_steps))
         folder = page.parent
         folder.mkdir(parents=True, exist_ok=True)
         write_page(self.contents, page, language=language)
@@ -58,6 +60,7 @@ class Comparison:
         write_scores(folder / "scores.json", self.contents.scores)
         write_csv(self.contents, folder / "scores.csv")
         write_latex(self.contents, folder / "scores.tex", language=language)
+        write_steps(self.contents, folder / STEPS)
         return page
 
     def _repr_html_(self) -> str:
@@ -74,6 +77,8 @@ def compare(
     metrics: Sequence[str] = STANDARD,
     device: str = "auto",
     group: bool = True,
+    few_steps: bool = False,
+    few_steps_n: int = 0,
     more: Mapping[str, object] = MappingProxyType({}),
     say: Say = lambda line: None,
     progress: Progress = lambda done, total: None,
@@ -81,18 +86,21 @@ def compare(
     """Score runs or bundles against the held-out images of their data and line them up.
 
     n: images drawn of each; 0: as many as are held out, from 200 to 2,000. group: runs that differ
-    only in their seed become one, with the error over seeds. more: options of the verb that this
-    function does not take, for the report's line on how to make it again. RunError: no run.
+    only in their seed become one, with the error over seeds. few_steps: diffusion runs are drawn
+    with every sampler and several numbers of steps, few_steps_n images each (0: from 200 to 512).
+    more: options of the verb that this function does not take, for the report's line on how to make
+    it again. RunError: no run.
     """
     if not runs:
         raise RunError("no run to compare; give at least one (trilemma runs lists them)")
     if n < 0:
         raise DataError(f"--n {n}; allowed: 0 (as many as are held out) or more")
+    checked(few_steps, few_steps_n)
     where = devices.pick(device)
     processes.start(where)
     cache_folder(say=say)  # says so where nothing can be kept
     found = [find_run(run, say=say) for run in runs]
-    places = {(one.place.resolve(), one.checkpoint): one for one in found}.values()
+    places = {mark(one): one for one in found}.values()
     references: dict[tuple[Any, ...], Reference] = {}
     scored = []
     for place in places:
@@ -109,9 +117,15 @@ def compare(
             score_run(place, references[key], n=n, metrics=metrics, device=where, progress=progress)
         )
     asked = {"n": n, "extractor": extractor, "metrics": metrics, "ungroup": not group}
-    names = [lasting(typed, one) for typed, one in zip(runs, found, strict=True)]
-    command = spelled(names, {**asked, "device": device, **more})
-    return Comparison(scored=tuple(scored), contents=contents(scored, group=group, command=command))
+    asked |= {"few_steps": few_steps, "few_steps_n": few_steps_n, "device": device, **more}
+    typed = [lasting(run, one) for run, one in zip(runs, found, strict=True)]
+    groups = grouped(scored) if group else [[one] for one in scored]
+    made = contents(scored, groups, command=spelled(typed, asked))
+    if few_steps:
+        shown = firsts(groups, group_names(groups), dict(zip(map(mark, found), typed, strict=True)))
+        hearing = Hearing(say=say, progress=progress)
+        made = replace(made, few_steps=curves(shown, n=few_steps_n, hearing=hearing))
+    return Comparison(scored=tuple(scored), contents=made)
 
 
 def data_of(found: Found) -> tuple[Any, ...]:
@@ -120,9 +134,10 @@ def data_of(found: Found) -> tuple[Any, ...]:
     return data.source, data.root, data.size, data.channels, data.classes, data.held_out
 
 
-def contents(scored: Sequence[Scored], *, group: bool, command: str) -> Contents:
+def contents(
+    scored: Sequence[Scored], groups: Sequence[Sequence[Scored]], *, command: str
+) -> Contents:
     """Fill the report."""
-    groups = grouped(scored) if group else [[one] for one in scored]
     names = group_names(groups)
     first = scored[0].reference
     return Contents(

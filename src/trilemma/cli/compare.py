@@ -30,6 +30,8 @@ class Arguments:
         "coverage",
     )  # scores to compute
     ungroup: bool = False  # list runs that differ only in the seed singly
+    few_steps: bool = False  # also quality against network evaluations, for diffusion runs
+    few_steps_n: int = 0  # images of each point of that curve; 0: from 200 to 512
     lang: Literal["en", "pt"] = "en"  # of the report
     open: bool = False  # show the report in the browser
     json: bool = False  # print what scores.json holds, in place of a table
@@ -46,7 +48,7 @@ def run(arguments: Arguments) -> None:
     from trilemma.report.place import PAGE, holds_report
     from trilemma.report.tables import terminal
 
-    if holds_report(Path(arguments.out) / PAGE):
+    if holds_report(Path(arguments.out) / PAGE, steps=arguments.few_steps):
         say(f"the report in {arguments.out} will be written anew")
     say(device_line(arguments.device))
     with counted("images") as progress:
@@ -57,6 +59,8 @@ def run(arguments: Arguments) -> None:
             metrics=arguments.metrics,
             device=arguments.device,
             group=not arguments.ungroup,
+            few_steps=arguments.few_steps,
+            few_steps_n=arguments.few_steps_n,
             more={"out": arguments.out, "lang": arguments.lang},
             say=say,
             progress=progress,

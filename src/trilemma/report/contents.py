@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from trilemma.scores import Scores
+from trilemma.scores import Column, Score, Scores
 
 Pixels = np.ndarray  # uint8 [N, H, W, C]
 
@@ -88,6 +88,31 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepPoint:
+    """One way to draw from a run, and how near the real images it comes."""
+
+    run: str
+    sampler: str  # "": there is none to choose
+    steps: int
+    evaluations: int  # network evaluations an image, the guide's among them
+    fd: Score
+    kid: Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepCurve:
+    """One run, or the first of a group, with every sampler at a ladder of evaluations."""
+
+    run: str
+    drawn: str  # the run that images were drawn from; of a group its first
+    called: str  # how a command finds that run
+    own: StepPoint  # as its recipe draws
+    points: tuple[StepPoint, ...]  # by sampler, then by evaluations; `own` is one of them
+    beside: tuple[StepPoint, ...]  # runs on the same images that have nothing to choose
+    column: Column
+
+
+@dataclass(frozen=True, kw_only=True)
 class Contents:
     """A whole report."""
 
@@ -102,3 +127,4 @@ class Contents:
     command: str = ""  # what makes this report again
     extractor_accuracy: float = float("nan")  # held-out accuracy of the classifier
     notes: tuple[Note, ...] = field(default=())
+    few_steps: tuple[StepCurve, ...] = ()  # empty: not asked for, or nothing to vary

@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from trilemma import images
-from trilemma.report import course, gallery, lineup, metrics, numbers, svg, views, words
+from trilemma.report import course, gallery, lineup, metrics, numbers, steps, svg, views, words
 from trilemma.report.contents import Contents, RunView
 from trilemma.report.glossary import MEANINGS, METRIC_MEANINGS
 from trilemma.report.missing import missing
@@ -78,6 +78,7 @@ def sections(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> V
         "better": {"higher": reader.words["higher_better"], "lower": reader.words["lower_better"]},
         "score_notes": score_notes(contents, reader),
         "shares": views.class_shares(contents, runs, reader),
+        "steps": steps.curves(contents, runs, reader),
         "grids": grids,
         "nearest": gallery.nearest(contents, runs, reader),
         "watched": course.watched(contents, runs, reader),

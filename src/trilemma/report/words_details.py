@@ -37,6 +37,72 @@ DETAILS: Mapping[str, tuple[str, str]] = {  # (English, Portuguese)
         "reais de teste (espera-se 1 %). Distância mediana: {sample}; das imagens reais de teste: "
         "{real}.",
     ),
+    # few steps
+    "steps_title": ("Few steps", "Poucos passos"),
+    "steps_reading": (
+        "Each line is one sampler: further right the network is called more often for each image, "
+        "further down the images come nearer to real ones. Where a line is flat, more steps buy "
+        "nothing. Bars are 95 % intervals; both axes are logarithmic.",
+        "Cada linha é um amostrador: mais à direita a rede é chamada mais vezes por imagem, mais "
+        "abaixo as imagens ficam mais perto das reais. Onde a linha é plana, mais passos não "
+        "trazem nada. As barras são intervalos de 95 %; os dois eixos são logarítmicos.",
+    ),
+    "steps_of": ("Few steps of {run}", "Poucos passos de {run}"),
+    "steps_x": ("network evaluations an image", "avaliações da rede por imagem"),
+    "steps_way": (
+        "{sampler} with {steps} steps ({evaluations} evaluations)",
+        "{sampler} com {steps} passos ({evaluations} avaliações)",
+    ),
+    "steps_way_one": (
+        "{sampler} with {steps} step ({evaluations} evaluations)",
+        "{sampler} com {steps} passo ({evaluations} avaliações)",
+    ),
+    "steps_enough": ("Enough: {way}.", "Basta: {way}."),
+    "steps_overlaps": (
+        "{label} {value} is not distinguishable from the best, {best_value} by {best}: the 95 % "
+        "intervals overlap.",
+        "{label} {value} não se distingue do melhor, {best_value} com {best}: os intervalos de "
+        "95 % se sobrepõem.",
+    ),
+    "steps_best_alone": (
+        "{label} {best_value} is the best, and distinguishable from all with fewer evaluations.",
+        "{label} {best_value} é o melhor, e se distingue de todos com menos avaliações.",
+    ),
+    "steps_no_answer": (
+        "How few steps are enough cannot be told from these numbers.",
+        "Estes números não dizem quantos passos bastam.",
+    ),
+    "steps_own": ("Ring: as its recipe draws, {way}.", "Anel: como a receita desenha, {way}."),
+    "steps_floor": (
+        "Dashed: other real images, as many as are drawn.",
+        "Tracejado: outras imagens reais, tantas quantas as desenhadas.",
+    ),
+    "steps_n": (
+        "{n} images a point, against {real} real ones. A Fréchet distance of fewer images is "
+        "higher: compare these numbers with each other, not with other tables.",
+        "{n} imagens por ponto, contra {real} reais. A distância de Fréchet de menos imagens é "
+        "maior: compare estes números entre si, não com outras tabelas.",
+    ),
+    "steps_biased": (
+        "So few images leave this Fréchet distance biased and without an error: the kernel "
+        "distance (KID) decides what is enough.",
+        "Com tão poucas imagens esta distância de Fréchet é enviesada e sem erro: a distância de "
+        "kernel (KID) decide quanto basta.",
+    ),
+    "steps_first": (
+        "Drawn from the first run of the group, {run}.",
+        "Desenhado da primeira execução do grupo, {run}.",
+    ),
+    "steps_says": (
+        "{name} from {first} at {few} to {last} at {many} evaluations",
+        "{name} de {first} com {few} a {last} com {many} avaliações",
+    ),
+    "steps_says_one": ("{name} {first} at {few}", "{name} {first} com {few}"),
+    "steps_numbers": ("The numbers of this curve", "Os números desta curva"),
+    "steps_steps": ("Steps", "Passos"),
+    "steps_is_own": ("the recipe's", "da receita"),
+    "steps_is_best": ("best", "melhor"),
+    "steps_is_fewest": ("enough", "basta"),
     # training
     "training_title": ("How they learnt", "Como aprenderam"),
     "no_curves": ("There are no curves to show.", "Não há curvas a mostrar."),
