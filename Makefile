@@ -30,4 +30,4 @@ check:  ## format, lint, types
 
 clean:  ## remove .venv and caches; runs and reports stay
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -116,24 +116,14 @@ def textbook(name: str, net: nn.Module, settings: OptimizerRecipe) -> list[Optim
 def bench_train(recipe: Recipe, *, rounds: int = FEWEST, device: torch.device) -> Bench:
     """Time one round of a recipe's training, both ways, on images of noise."""
     load = machine.load()
-    threads = devices.use_threads(recipe.speed.threads)
-    batches = Batches(noise(recipe), recipe.train.batch_size, seed=recipe.seed, device=device)
-    task = Task(recipe=recipe, family=build(recipe), batches=batches, device=device)
-    prepare(task)
-    task.compute, _ = measured(task)
-    average = Average(task.family, half_life=recipe.train.ema_images, ramp=recipe.train.ema_ramp)
-    plain = Plain(recipe, device)
+    task = measured_task(recipe, device)
+    ours, plain, batches = our_step(task), Plain(recipe, device), task.batches
     batch = recipe.train.batch_size
-
-    def ours(seen: int) -> None:
-        update(task, At(seen, 0.0), images_total=10**9, rate=1.0)
-        average.update(batch, At(seen + batch, 0.0))
-
-    shape(task)
     ways: Mapping[str, Way] = {
-        "ours": (task.compute.threads or threads, ours),
-        "plain": (threads, lambda seen: plain.step(batches.at(seen), At(seen, 0.0))),
+        "ours": (task.compute.threads or task.threads, ours),
+        "plain": (task.threads, lambda seen: plain.step(batches.at(seen), At(seen, 0.0))),
     }
+    shape(task)
     taken = alternated(ways, rounds=rounds, images=batch, device=device)
     release(task)
     found = found_in(taken, recipe, images=batch, device=device, load=load)
@@ -208,6 +198,30 @@ def found_in(
         device=str(device),
         load=load,
     )
+
+
+def measured_task(recipe: Recipe, device: torch.device) -> Task:
+    """Make a recipe's training on images of noise, computed in the way that was found fastest."""
+    threads = devices.use_threads(recipe.speed.threads)
+    batches = Batches(noise(recipe), recipe.train.batch_size, seed=recipe.seed, device=device)
+    task = Task(
+        recipe=recipe, family=build(recipe), batches=batches, device=device, threads=threads
+    )
+    prepare(task)
+    task.compute, _ = measured(task)
+    return task
+
+
+def our_step(task: Task) -> Callable[[int], None]:
+    """Give a round of training and of averaging, as a function of the images seen before."""
+    train = task.recipe.train
+    average = Average(task.family, half_life=train.ema_images, ramp=train.ema_ramp)
+
+    def step(seen: int) -> None:
+        update(task, At(seen, 0.0), images_total=10**9, rate=1.0)
+        average.update(train.batch_size, At(seen + train.batch_size, 0.0))
+
+    return step
 
 
 def alternated(
