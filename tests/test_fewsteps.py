@@ -242,7 +242,9 @@ def test_a_second_report_draws_nothing(
     monkeypatch.setattr(fewsteps, "LADDER", (2, 5))
     first = of(runs, "diffusion", say=said.append).contents.few_steps
     assert sum("few steps of tiny-diffusion: about" in line for line in said) == 1
-    monkeypatch.setattr("trilemma.samplecache.draw", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr(
+        "trilemma.samplecache.drawn_together", lambda *_, **__: pytest.fail("drawn again")
+    )
     said.clear()
     assert repr(of(runs, "diffusion", say=said.append).contents.few_steps) == repr(first)
     assert not any("about" in line for line in said)
