@@ -84,6 +84,8 @@ def fastest(task: Task, known: Compute, reset: Reset, *, seconds: float) -> tupl
         lay_out(task, replace(known, choice=choice), reset)
 
     choices = devices.candidates(task.device, task.recipe.speed.precision)
+    if task.sharded:  # whose weights lie as they are split
+        choices = tuple(choice for choice in choices if not choice.channels_last)
     found = devices.measure(
         lambda choice: lambda: trial(task), choices, before=before, seconds=seconds
     )
@@ -175,6 +177,12 @@ def what_fits(task: Task, reset: Reset) -> tuple[Compute, float]:
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
+            if task.sharded:  # others may be waiting inside a block: there is no second try
+                raise MemoryTooSmallError(
+                    f"a batch of {n} over {processes.count()} processes does not fit into memory, "
+                    "and with speed.shard it is not computed in parts; lower --batch-size, or "
+                    "start more processes"
+                ) from error
             continue
         if parts > 1 and not task.family.splits:
             raise MemoryTooSmallError(
@@ -248,10 +256,10 @@ def scores_in(train: TrainRecipe, seconds_a_score: float) -> int:
     return max(FEWEST_SCORES, min(SCORES, int(fitting)))
 
 
-def fingerprint(device: torch.device) -> dict[str, Any]:
+def fingerprint(device: torch.device, *, sharded: bool) -> dict[str, Any]:
     """Name all that must be equal for a resumed run to be the same to the bit."""
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    return {
+    facts: dict[str, Any] = {
         "device": device.type,
         "gpu": gpu,
         "cpu": machine.cpu_name(),
@@ -259,6 +267,9 @@ def fingerprint(device: torch.device) -> dict[str, Any]:
         "torch": str(torch.__version__),
         "processes": processes.count(),
     }
+    if sharded:  # whole networks have no such fact: their runs are as those of before
+        facts["sharded"] = True
+    return facts
 
 
 def to_plain(compute: Compute) -> dict[str, Any]:

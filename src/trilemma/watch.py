@@ -89,6 +89,8 @@ def train(
             said.append(line)
             say(line)
 
+    if recipe.speed.shard and processes.count() == 1:
+        tell("speed.shard: there is one process, so nothing is split; torchrun starts several")
     cache_folder(say=tell)  # says so where nothing can be kept
     source = processes.first_one(
         lambda: open_source(recipe.data, "train", progress=progress, say=tell)
