@@ -4,6 +4,7 @@ Nothing else knows of torch's DTensors. Everything here leaves a network of one 
 tensors, as they are.
 """
 
+import atexit
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -28,6 +29,9 @@ def place(nets: nn.ModuleDict, device: torch.device, *, shard: bool) -> None:
     from torch.distributed.fsdp import FSDPModule, fully_shard
 
     mesh = init_device_mesh(device.type, (processes.count(),))
+    # Caches of torch keep the mesh to the very end, and it the group, whose threads then abort
+    # the process now and then; `processes.end` comes after this.
+    atexit.register(vars(mesh).get("_pg_registry", {}).clear)
     for net in nets.values():
         for block in (*blocks(net), net):
             fully_shard(block, mesh=mesh, reshard_after_forward=True)
