@@ -31,8 +31,9 @@ def make_run(
             for parameter in nets.parameters():
                 parameter.mul_(1.1)  # every checkpoint is another network
         state = State(images_seen=images_seen, images_total=640)
-        save_checkpoint(folder, state, nets=nets, average=nets, optimizers={}, keep=9)
-    save_best(folder, kept_of(build(recipe)), images_seen=320, value=1.5)
+        weights = nets.state_dict()
+        save_checkpoint(folder, state, nets=weights, average=weights, optimizers={}, keep=9)
+    save_best(folder, kept_of(build(recipe)).state_dict(), images_seen=320, value=1.5)
     write_json(folder.file("machine.json"), {"cpu": "toy", "cores": 3, "images_total": 640})
     for images_seen, fd in ((0, 9.0), (320, 1.5), (640, 2.5)):
         event = {"event": "score", "images_seen": images_seen, "seconds": images_seen / 64}

@@ -28,25 +28,28 @@ BATCH, STEPS = 7, 20
 torch.set_num_threads(1)
 processes.start("cpu")
 folder, kind, stop = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+shard = sys.argv[4] == "True"
 pixels = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1), dtype=np.uint8)
 source = Source(name="x", split="train", pixels=pixels, labels=np.full(20, -1), classes=(),
                 names=[""] * 20, fingerprint="0")
-small = {"width": 8, "width_max": 16}
+small = {"width": 16, "width_max": 32}
 muon = OptimizerRecipe(lr=1e-3, muon_lr=1e-3, muon_layers="all", muon_momentum=0.5)
 gan = AdversarialRecipe(generator_optimizer=muon, critic_optimizer=muon)
+diffusion = DiffusionRecipe(process="edm", guidance=2.0,
+                            generator=UNet(width=8, multipliers=(1, 2), blocks=1, heads=2,
+                                           attention=(7,), unshuffle=2))
 family = {
-    "batchnorm": replace(gan, generator=DCGANGenerator(latent=6, **small),
+    "batchnorm": replace(gan, generator=DCGANGenerator(latent=16, **small),
                          critic=DCGANCritic(**small)),
     "penalties": replace(gan, loss="relativistic", r1=1.0, r2=1.0, instance_noise=0.1,
-                         generator=DCGANGenerator(latent=6, batchnorm=False, **small),
+                         generator=DCGANGenerator(latent=16, batchnorm=False, **small),
                          critic=DCGANCritic(batchnorm=False, **small)),
-    "diffusion": DiffusionRecipe(process="edm", optimizer=replace(muon, clip=1.0), guidance=2.0,
-                                 generator=UNet(width=8, multipliers=(1, 2), blocks=1, heads=2,
-                                                attention=(7,), unshuffle=2)),
+    "diffusion": replace(diffusion, optimizer=replace(muon, clip=1.0)),
+    "adam": replace(diffusion, optimizer=OptimizerRecipe(lr=1e-3, clip=0.1)),
 }[kind]
 recipe = Recipe(data=DataRecipe(size="28x28", channels=1), family=family,
     train=TrainRecipe(batch_size=BATCH, epochs=0, images=BATCH * STEPS, ema_images=50),
-    watch=WatchRecipe(every=BATCH), speed=SpeedRecipe(precision="reference"))
+    watch=WatchRecipe(every=BATCH), speed=SpeedRecipe(precision="reference", shard=shard))
 
 
 def double(noise):
@@ -89,15 +92,19 @@ processes.end()
 """
 
 
-def run(folder: Path, kind: str, processes: int, *, stop: int = 0) -> None:
+def run(folder: Path, kind: str, processes: int, *, stop: int = 0, shard: bool = False) -> None:
     """Train in so many processes; stop: after so many steps, by SIGTERM; 0: at the end."""
     script = folder.parent / "work.py"
     script.write_text(WORK)
+    launched(script, [str(folder), kind, str(stop), str(shard)], processes)
+
+
+def launched(script: Path, words: list[str], processes: int) -> None:
+    """Run a script in so many processes."""
     launch = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
     launch += ["--standalone", "--local-addr", "127.0.0.1"]  # whatever this machine's name is
-    words = [str(script), str(folder), kind, str(stop)]
     done = subprocess.run(
-        [sys.executable, *(launch if processes > 1 else []), *words],
+        [sys.executable, *(launch if processes > 1 else []), str(script), *words],
         check=False,
         timeout=120,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -132,6 +139,8 @@ def test_two_processes_equal_one(kind: str, tmp_path: Path) -> None:
     run(tmp_path / "one", kind, 1)
     run(tmp_path / "two", kind, 2)
     the_same(tmp_path / "one", tmp_path / "two")
+    moments = load_file(tmp_path / "one/checkpoints/140/optimizer.safetensors")
+    assert any(".muon." in name for name in moments)
 
 
 @pytest.mark.slow

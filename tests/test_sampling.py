@@ -139,6 +139,28 @@ def test_a_guide_is_kept_with_the_run_and_may_be_left_out(tmp_path: Path) -> Non
     assert sampler_name(how(1.0)) == sampler_name(plain) == "heun-3"
 
 
+@pytest.mark.parametrize(
+    ("asked", "out", "kind"),
+    [
+        ("", "", "grid"),
+        ("", "a.npz", "npz"),
+        ("", "a.NPY", "npy"),
+        ("grid", "a.png", "grid"),
+        ("folder", "v1.0", "folder"),
+        ("", "pictures", "grid"),
+        ("npy", "a.npz", None),
+        ("", "a.jpg", None),
+        ("grid", "a.npz", None),
+    ],
+)
+def test_the_ending_of_a_file_says_its_format(asked: str, out: str, kind: str | None) -> None:
+    if kind is None:
+        with pytest.raises(RunError, match=r"does not end so; allowed: \.png, \.npy, \.npz"):
+            drawing.kind_of(asked, out)
+    else:
+        assert drawing.kind_of(asked, out) == kind
+
+
 @pytest.fixture
 def draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Count the batches that the cache has drawn; the cache is the test's own."""

@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from trilemma import sharding
 from trilemma.families.family import Clock, Family
 from trilemma.maths.rates import average_decay
 
@@ -38,10 +39,10 @@ class Average:
         )
         for name in self.family.averaged:
             net, live = self.nets[name], self.family.nets[name]
-            averaged = list(net.parameters()) + statistics(net)
-            now = list(live.parameters()) + statistics(live)
-            torch._foreach_lerp_(averaged, [tensor.detach() for tensor in now], 1 - decay)
-            moved = {id(tensor) for tensor in averaged}
+            averaged = sharding.local([*net.parameters(), *statistics(net)])
+            now = sharding.local([*live.parameters(), *statistics(live)])
+            torch._foreach_lerp_(averaged, now, 1 - decay)
+            moved = {id(buffer) for buffer in statistics(net)}
             for buffer, new in zip(net.buffers(), live.buffers(), strict=True):
                 if id(buffer) not in moved:
                     buffer.copy_(new)

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from trilemma import sharding
 from trilemma.atomic import whole_folder, write_bytes
 from trilemma.errors import RunError
 from trilemma.runfolder import CHECKPOINTS, RunFolder, write_json
@@ -52,21 +53,21 @@ def save_checkpoint(
     folder: RunFolder,
     state: State,
     *,
-    nets: nn.Module,
-    average: nn.Module,
-    optimizers: Mapping[str, Optimizer],
+    nets: Mapping[str, Tensor],
+    average: Mapping[str, Tensor],
+    optimizers: Mapping[str, Tensor],
     keep: int,
 ) -> None:
-    """Write a checkpoint whole, then drop the oldest beyond `keep`."""
+    """Write a checkpoint whole, then drop the oldest beyond `keep`; optimizers: as `flat` names."""
     place = folder.file(f"{CHECKPOINTS}/{state.images_seen}")
     with folder.writing():
         if place.exists():  # saved a moment ago, at the same count: the tensors are the same
             write_state(place, state)
             return
         with whole_folder(place) as beside:
-            write_bytes(beside / "nets.safetensors", pack(nets.state_dict()))
-            write_bytes(beside / "average.safetensors", pack(average.state_dict()))
-            write_bytes(beside / "optimizer.safetensors", pack(flat(optimizers)))
+            write_bytes(beside / "nets.safetensors", pack(nets))
+            write_bytes(beside / "average.safetensors", pack(average))
+            write_bytes(beside / "optimizer.safetensors", pack(optimizers))
             write_state(beside, state)
         for old in checkpoints(folder)[:-keep]:
             old.replace(old.with_name(f".{old.name}.old"))  # never half there under its own name
@@ -115,12 +116,14 @@ def checkpoints(folder: RunFolder) -> list[Path]:
     return sorted((path for path in found if path.name.isdigit()), key=lambda path: int(path.name))
 
 
-def save_best(folder: RunFolder, average: nn.Module, *, images_seen: int, value: float) -> None:
+def save_best(
+    folder: RunFolder, average: Mapping[str, Tensor], *, images_seen: int, value: float
+) -> None:
     """Keep the averaged networks as the best so far; one file, so it is replaced at once."""
     facts = {"images_seen": str(images_seen), "value": repr(value)}
     path = folder.file("best/average.safetensors")
     with folder.writing():
-        write_bytes(path, pack(average.state_dict(), facts))
+        write_bytes(path, pack(average, facts))
 
 
 def averaged_weights(folder: RunFolder, which: str) -> tuple[Path, str]:
@@ -172,8 +175,10 @@ def facts_of(path: Path) -> dict[str, str]:
 
 def fill(net: nn.Module, tensors: Mapping[str, Tensor], place: Path) -> None:
     """Copy tensors into a network of the same shape; RunError where they do not fit."""
+    own = net.state_dict()
+    split = {name: sharding.like(t, own[name]) if name in own else t for name, t in tensors.items()}
     try:
-        net.load_state_dict(dict(tensors))
+        net.load_state_dict(split)
     except RuntimeError as error:
         raise RunError(f"{place}: the weights do not fit the recipe's networks") from error
 
@@ -198,7 +203,7 @@ def unflat(optimizers: Mapping[str, Optimizer], tensors: Mapping[str, Tensor]) -
             if net == name:
                 parameter = parameters[int(index)]
                 if value.shape == parameter.shape:  # a fused Adam pairs entries as they lie
-                    placed = torch.empty_like(parameter).copy_(value)
+                    placed = torch.empty_like(parameter).copy_(sharding.like(value, parameter))
                 else:  # the count of steps: a fused Adam wants it where the weights are
                     placed = value.to(parameter.device, copy=True)
                 optimizer.state[parameter][key] = placed.detach()

@@ -58,7 +58,7 @@ def sample(
         how = drawer.family.how(options)
         say(
             f"{run.name}: {n} images from {run.checkpoint}, seeds {seed} to {seed + n - 1}"
-            f"{'; ' + how if how else ''}"
+            f"{'; ' + how if how else ''}{'; bf16' if precision == 'bf16' else ''}"
         )
 
         def told(done: int, share: int, before: int = number * n) -> None:
@@ -77,6 +77,22 @@ def sample(
         written(pixels, kind=kind, place=place(out, name, kind, len(drawn)), seed=seed)
         for name, pixels in drawn.items()
     ]
+
+
+def kind_of(asked: str, out: str) -> Kind:
+    """Settle the format: as asked, else by the ending of `out`, else one picture.
+
+    RunError: the ending says another format.
+    """
+    ending = Path(out).suffix.lower()
+    by_ending: dict[str, Kind] = {".png": "grid", ".npy": "npy", ".npz": "npz"}
+    meant = by_ending.get(ending)
+    kinds: dict[str, Kind] = {"grid": "grid", "folder": "folder", "npy": "npy", "npz": "npz"}
+    kind = kinds.get(asked) or meant or "grid"
+    if (meant and kind != meant) or (ending and not meant and kind != "folder"):
+        what = f"--format {kind}" if asked else "a picture"
+        raise RunError(f"--out {out}: {what} does not end so; allowed: .png, .npy, .npz")
+    return kind
 
 
 def chosen(runs: Sequence[str], say: Callable[[str], None]) -> list[Found]:

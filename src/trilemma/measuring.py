@@ -20,13 +20,11 @@ from trilemma.step import Compute, Task, shape, update
 
 SECONDS = 4.0  # for timing the choices, half as many for the threads
 SECONDS_SHARE = 0.05  # of a training for the choices, at most; the first steps come on top
-COLD = 2.0  # seconds: a first step that takes less may be a second of loading and little else
+COLD = 2.0  # seconds: a shorter first step may be a second of loading and little else
 STEPS, CHOICE_STEPS = 8, 3  # that measuring takes at least; that its second half does
 STEPS_SHARE = 0.25  # of a training's minutes: more for them is too much
 THREAD_ROUNDS = 3  # of timing all threads against one
-SPARE = (
-    0.88  # share of the time left that is planned for: three runs planned at 0.97 took 1.14 of it
-)
+SPARE = 0.88  # share of the time left that is planned for: runs planned at 0.97 took 1.14 of it
 FEW = 100  # steps that minutes should hold
 SCORES, FEWEST_SCORES = 20, 2  # over a training; fewer where they would eat up its minutes
 SHARE = 0.08  # of a training's minutes that scores may take
@@ -44,6 +42,7 @@ def measured(task: Task) -> tuple[Compute, float]:
     """
     reset = remembered(task)
     fitting, first = what_fits(task, reset)
+    first = processes.share(first)  # all must take the same way from here
     if task.device.type != "cpu" or first < COLD:
         first = second_step(task, reset)
     train = task.recipe.train
@@ -90,7 +89,9 @@ def fastest(task: Task, known: Compute, reset: Reset, *, seconds: float) -> tupl
     def before(choice: Choice) -> None:
         lay_out(task, replace(known, choice=choice), reset)
 
-    choices = devices.candidates(task.device, task.recipe.speed.precision)
+    choices = processes.share(devices.candidates(task.device, task.recipe.speed.precision))
+    if task.sharded:  # whose weights lie as they are split
+        choices = tuple(choice for choice in choices if not choice.channels_last)
     found = devices.measure(
         lambda choice: lambda: trial(task), choices, before=before, seconds=seconds
     )
@@ -182,6 +183,12 @@ def what_fits(task: Task, reset: Reset) -> tuple[Compute, float]:
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
+            if task.sharded:  # others may be waiting inside a block: there is no second try
+                raise MemoryTooSmallError(
+                    f"a batch of {n} over {processes.count()} processes does not fit into memory, "
+                    "and with speed.shard it is not computed in parts; lower --batch-size, or "
+                    "start more processes"
+                ) from error
             continue
         if parts > 1 and not task.family.splits:
             raise MemoryTooSmallError(
@@ -255,10 +262,10 @@ def scores_in(train: TrainRecipe, seconds_a_score: float) -> int:
     return max(FEWEST_SCORES, min(SCORES, int(fitting)))
 
 
-def fingerprint(device: torch.device) -> dict[str, Any]:
+def fingerprint(device: torch.device, *, sharded: bool) -> dict[str, Any]:
     """Name all that must be equal for a resumed run to be the same to the bit."""
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    return {
+    facts: dict[str, Any] = {
         "device": device.type,
         "gpu": gpu,
         "cpu": machine.cpu_name(),
@@ -266,6 +273,9 @@ def fingerprint(device: torch.device) -> dict[str, Any]:
         "torch": str(torch.__version__),
         "processes": processes.count(),
     }
+    if sharded:  # whole networks have no such fact: their runs are as those of before
+        facts["sharded"] = True
+    return facts
 
 
 def to_plain(compute: Compute) -> dict[str, Any]:

@@ -3,9 +3,12 @@
 With one process everything here is the identity, and torch's collectives are never touched.
 """
 
+import atexit
+import gc
 import importlib
 import os
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +19,7 @@ from torch import distributed as dist
 
 from trilemma.errors import MachineError, TrilemmaError
 
+PATIENCE = timedelta(hours=6)  # the others wait while process 0 decodes a large set
 Array = NDArray[Any]
 Result = TypeVar("Result")
 
@@ -31,22 +35,25 @@ def start(device: torch.device | str = "cpu") -> None:
     backend = "nccl" if torch.device(device).type == "cuda" else "gloo"
     if backend == "nccl":
         torch.cuda.set_device(device)  # objects travel through the current GPU
-    # It takes the group that stands when it is first imported as the default of its functions, and
-    # torch's optimizers import it: the group's threads then outlived `end`, and one of them could
-    # abort the process at its very end ("terminate called without an active exception").
-    importlib.import_module("torch.distributed.nn.functional")
+    # They take the group that stands when they are first imported as the default of functions, and
+    # torch's optimizers import the first: the group's threads then outlived `end`, and one of them
+    # could abort the process at its very end ("terminate called without an active exception").
+    for module in ("torch.distributed.nn.functional", "torch.distributed.fsdp"):
+        importlib.import_module(module)
     try:
-        dist.init_process_group(backend)
+        dist.init_process_group(backend, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise MachineError(
             f"{_wanted()} processes were announced (WORLD_SIZE) but do not meet: "
             f"{error}; start them with torchrun, or unset WORLD_SIZE"
         ) from error
+    atexit.register(end)
 
 
 def end() -> None:
-    """Leave the other processes; do nothing if there are none."""
+    """Leave the other processes; do nothing if there are none. It happens by itself at the exit."""
     if dist.is_initialized():
+        gc.collect()  # sharded networks are circles that hold the group, and so its threads
         dist.destroy_process_group()
 
 

@@ -13,7 +13,7 @@ from trilemma.errors import NoSpaceError
 from trilemma.places import wanted_cache_folder, writable
 from trilemma.sampling import Drawer, Pixels, drawn_together
 
-VERSION = 1  # raise it when the same weights and seeds give other images
+VERSION = 2  # raise it when the same weights and seeds give other images
 LARGEST = 256 * 2**20  # bytes of pixels; larger sets are drawn again
 
 Progress = Callable[[int, int], None]
@@ -54,7 +54,7 @@ def there(entry: Path, n: int) -> Pixels | None:
 def key(drawer: Drawer, weights: Path, seeds: Sequence[int]) -> str:
     """Name a set of images by the weights' sha256, the sampler, the device and the seeds."""
     digest = hashlib.sha256(weights.read_bytes())
-    how = (VERSION, drawer.recipe.family, drawer.recipe.data.size, drawer.options)
+    how = (VERSION, drawer.recipe.family, drawer.recipe.data.size, drawer.options, drawer.choice)
     digest.update(repr((*how, drawer.device.type, list(seeds))).encode())
     return digest.hexdigest()
 

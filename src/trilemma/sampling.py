@@ -102,8 +102,11 @@ def drawn_together(
 ) -> Pixels:
     """Draw all seeds into one array; of several processes each draws its share, and all get it.
 
-    progress: of this process's share.
+    The shares are equally long, by drawing some seeds twice: that takes no longer, and all
+    processes run the network equally often, which a sharded one needs. progress: of this share.
     """
+    n = len(seeds)
+    seeds = [*seeds, *seeds[: -n % processes.count()]]
 
     def mine(share: slice) -> Pixels:
         parts: list[Pixels] = []
@@ -112,4 +115,4 @@ def drawn_together(
             progress(sum(map(len, parts)), len(seeds[share]))
         return np.concatenate(parts)
 
-    return processes.together(mine, len(seeds))
+    return processes.together(mine, len(seeds))[:n]

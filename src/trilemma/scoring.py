@@ -27,8 +27,7 @@ from trilemma.speed import Speed, measure
 
 MOST, LEAST = 2_000, 200  # images drawn for a score, unless --n says another number
 SEARCHED = 20_000  # training images among which copies are looked for, at most
-SEARCHED_SLOWLY = 2_000  # by extractors that take 10 ms or more for an image on a CPU
-SLOW = ("dinov2", "inception", "lite0")
+SEARCHED_SLOWLY = 2_000  # by slow extractors
 
 Say = Callable[[str], None]
 Progress = Callable[[int, int], None]
@@ -119,7 +118,7 @@ def look(
 
 def searched(extractor: Extractor) -> int:
     """Say among how many training images copies are looked for: fewer where looking is slow."""
-    return SEARCHED_SLOWLY if extractor.name in SLOW else SEARCHED
+    return SEARCHED_SLOWLY if extractor.slow else SEARCHED
 
 
 def some(of: int, n: int) -> np.ndarray:

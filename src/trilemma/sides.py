@@ -13,7 +13,7 @@ from trilemma.data import values
 from trilemma.data.named import NAMED
 from trilemma.data.shape import Shape, shape_of
 from trilemma.data.shards import SHARD
-from trilemma.data.sources import Wanted, list_images, prepare, split_of
+from trilemma.data.sources import Wanted, list_images, no_split, prepare, split_of
 from trilemma.data.splits import pick
 from trilemma.data.values import Progress, Source, silent
 from trilemma.errors import DataError, RunError
@@ -68,6 +68,7 @@ def side_of(text: str, how: How, *, beside: Side | None = None) -> Side:
     if found or (by_beginning and runs.candidates(name)):
         return runs.find_run(text, say=how.say)
     if by_beginning:
+        no_split(text)
         raise RunError(
             f"{text!r} is no run, bundle, path or data set; sets are {', '.join(NAMED)} "
             "(trilemma runs lists the runs)"

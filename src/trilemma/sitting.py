@@ -8,11 +8,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from trilemma import machine, processes
+from trilemma import machine, processes, sharding
 from trilemma.average import Average
 from trilemma.checkpoint import (
     State,
     checkpoints,
+    flat,
     load_checkpoint,
     save_best,
     save_checkpoint,
@@ -83,7 +84,10 @@ def load(sitting: Sitting, place: Path) -> State:
 
 def choices(task: Task) -> dict[str, Any]:
     """What was measured once and belongs to the run from then on."""
-    return {"compute": to_plain(task.compute), "machine": fingerprint(task.device)}
+    return {
+        "compute": to_plain(task.compute),
+        "machine": fingerprint(task.device, sharded=task.sharded),
+    }
 
 
 def write_machine(sitting: Sitting) -> None:
@@ -120,8 +124,8 @@ def score(sitting: Sitting, *, first: bool = False) -> None:
     if state.best is None or scores[name] < state.best:
         state.best, state.best_images = scores[name], state.images_seen
         state.since_best = state.since_rate = 0
+        nets = sharding.gathered(sitting.average.nets.state_dict())
         if processes.rank() == 0:
-            nets = sitting.average.nets
             save_best(sitting.folder, nets, images_seen=state.images_seen, value=scores[name])
         return
     state.since_best, state.since_rate = state.since_best + 1, state.since_rate + 1
@@ -145,13 +149,16 @@ def save(sitting: Sitting) -> None:
     emit(sitting, "checkpoint")
     if state.images_seen:
         picture(sitting)
+    nets = sharding.gathered(sitting.task.family.nets.state_dict())
+    average = sharding.gathered(sitting.average.nets.state_dict())
+    optimizers = sharding.gathered(flat(sitting.task.optimizers))
     if processes.rank() == 0:
         save_checkpoint(
             sitting.folder,
             state,
-            nets=sitting.task.family.nets,
-            average=sitting.average.nets,
-            optimizers=sitting.task.optimizers,
+            nets=nets,
+            average=average,
+            optimizers=optimizers,
             keep=sitting.task.recipe.train.keep,
         )
         sitting.folder.write_csv()

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from trilemma import processes
+from trilemma import processes, sharding
 from trilemma.data.batches import Batches
 from trilemma.devices import REFERENCE, Choice, autocast
+from trilemma.errors import RecipeError
 from trilemma.families.family import At, Batch, Clock, Family, Noise, Phase
 from trilemma.maths.randomness import mixed, rng
 from trilemma.maths.rates import RATES, warmup
@@ -43,6 +44,11 @@ class Task:
     trainable: dict[str, list[nn.Parameter]] = field(default_factory=dict)
     bad: dict[str, Tensor] = field(default_factory=dict)  # phase -> was a loss not finite?
 
+    @property
+    def sharded(self) -> bool:
+        """Are the networks split over the processes?"""
+        return self.recipe.speed.shard and processes.count() > 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
@@ -54,8 +60,16 @@ class Round:
 
 
 def prepare(task: Task) -> None:
-    """Move the networks to their device and make the optimizers of each that is trained."""
-    task.family.nets.to(task.device)
+    """Move the networks to their device and make the optimizers of each that is trained.
+
+    RecipeError: the batch holds fewer images than there are processes.
+    """
+    if task.recipe.train.batch_size < processes.count():
+        raise RecipeError(
+            f"train.batch_size is {task.recipe.train.batch_size}, but {processes.count()} "
+            "processes share a batch; give each an image at least, or start fewer"
+        )
+    sharding.place(task.family.nets, task.device, shard=task.sharded)
     task.family.frozen.to(task.device).eval().requires_grad_(False)
     shape(task)
     for name, optimizer in task.family.optimizers.items():
@@ -72,7 +86,8 @@ def shape(task: Task) -> None:
     """Lay the weights out, and take as many threads, as the compute choice says."""
     if task.compute.threads:
         torch.set_num_threads(task.compute.threads)
-    task.family.nets.to(memory_format=task.compute.choice.memory_format)
+    if not task.sharded:
+        task.family.nets.to(memory_format=task.compute.choice.memory_format)
 
 
 def update(task: Task, at: Clock, *, images_total: int, rate: float) -> Round:
@@ -142,10 +157,10 @@ def descend(
         for name, values in {"": losses.detach(), **scalars}.items():
             sums[name] = sums.get(name, torch.zeros((), device=task.device)) + values.sum()
     gradients = [p.grad for p in task.trainable[phase.trains] if p.grad is not None]
-    processes.sum_over_processes([*gradients, *sums.values()])
+    processes.sum_over_processes([*sharding.unsummed(gradients), *sums.values()])
     means = {name: value / n for name, value in sums.items()}
     loss = means.pop("")
-    norm = nn.utils.get_total_norm(gradients)
+    norm = sharding.whole(nn.utils.get_total_norm(gradients))
     means[f"{phase.name}_gradient"] = norm
     task.bad[phase.name] |= ~torch.isfinite(loss + norm)
     settings = task.family.optimizers[phase.trains]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from trilemma import devices, interrupts, processes
+from trilemma import devices, interrupts, processes, sharding
 from trilemma.average import Average
 from trilemma.checkpoint import State, checkpoints, read_state
 from trilemma.data.batches import Batches
@@ -88,9 +88,10 @@ def go_on(sitting: Sitting, interrupt: Interrupt) -> None:
 def sit_down(task: Task, folder: RunFolder, watch: Watch, images_in_epoch: int) -> Sitting:
     """Start a training, or take up the one whose checkpoints lie in the folder."""
     started = time.monotonic()
-    prepare(task)
     train = task.recipe.train
     average = Average(task.family, half_life=train.ema_images, ramp=train.ema_ramp)
+    sharding.place(average.nets, task.device, shard=task.sharded)
+    prepare(task)  # after the average was copied: sharded networks cannot be
     sitting = Sitting(
         task=task,
         state=State(),
@@ -179,7 +180,8 @@ def take_up(sitting: Sitting, place: Path) -> None:
         write_machine(sitting)
         save(sitting)
         return
-    same = state.choices["machine"] == fingerprint(task.device)
+    here = fingerprint(task.device, sharded=task.sharded)
+    same = not processes.anywhere(state.choices["machine"] != here)
     if not same:
         task.compute, _ = measured(task)
         load(sitting, place)

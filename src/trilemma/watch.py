@@ -1,5 +1,6 @@
 """Training with scores: the caller of `training.train`, which itself knows none."""
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -89,6 +90,8 @@ def train(
             said.append(line)
             say(line)
 
+    if recipe.speed.shard and processes.count() == 1:
+        tell("speed.shard: there is one process, so nothing is split; torchrun starts several")
     cache_folder(say=tell)  # says so where nothing can be kept
     source = processes.first_one(
         lambda: open_source(recipe.data, "train", progress=progress, say=tell)
@@ -229,7 +232,7 @@ def watching(
     distances = {}
     if scorer is not None:
         looker = scorer.extractor
-        count = extracting.reference_size(looker, source, recipe.train)
+        count = reference_count(folder) or extracting.reference_size(looker, source, recipe.train)
         real = extracting.reference_features(looker, source, recipe.seed, count=count, say=say)
         distances = {name: prepare(real) for name, prepare in METRICS.items()}
     seeds = range(WATCH_SEED, WATCH_SEED + recipe.watch.n)
@@ -253,6 +256,15 @@ def watching(
     if recipe.watch.tensorboard:
         show = both(show, tensorboard.writer(folder))
     return Watch(score=score, picture=picture, show=show)
+
+
+def reference_count(folder: RunFolder) -> int:
+    """Say with how many images a run that was begun is compared; 0: not begun, or not known."""
+    try:
+        known = json.loads((folder.path / "watched.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return 0
+    return int(known.get("reference", 0))
 
 
 def both(first: Show, second: Show) -> Show:

@@ -24,8 +24,9 @@ class Arguments:
     """Time what a preset does, as we do it and the plain way: the same networks in eager float32.
 
     train: PyTorch's optimizers as they come, nothing shared between the phases of a step. sample:
-    the same sampler. evaluate: each score as its definition reads, without its error. All on noise,
-    in turns, in this process; nothing is written.
+    the same sampler, ours in float32 as `sample` draws unless --precision says otherwise. evaluate:
+    each score as its definition reads, without its error. All on noise, in turns, in this process;
+    nothing is written.
     """
 
     what: Annotated[Literal["train", "sample", "evaluate"], tyro.conf.Positional]  # is timed
@@ -70,7 +71,7 @@ def measure(arguments: Arguments, recipe: "Recipe", device: "torch.device") -> "
     if arguments.what == "evaluate":
         return bench_scores.bench_evaluate(recipe, rounds=arguments.rounds, device=device)
     if arguments.what == "sample":
-        how = arguments.precision
+        how = "reference" if arguments.precision == "auto" else arguments.precision
         return bench.bench_sample(recipe, precision=how, rounds=arguments.rounds, device=device)
     return bench.bench_train(recipe, rounds=arguments.rounds, device=device)
 

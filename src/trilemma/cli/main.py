@@ -23,7 +23,13 @@ from trilemma.recipe.closest import unknown
 MISTAKE_OF_OURS, INTERRUPTED, TERMINATED = 1, 130, 143  # exit statuses; 2 to 4 are in errors.py
 FULL = (errno.ENOSPC, errno.EDQUOT)
 SHUT = (errno.EROFS, errno.EACCES, errno.EPERM)
-GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL error")
+GONE = (
+    "Connection closed by peer",
+    "Connection reset by peer",
+    "Broken pipe",
+    "NCCL error",
+    "Timed out waiting",
+)
 NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
 
 
@@ -47,7 +53,7 @@ VERBS: Mapping[str, Verb] = {  # in the order of --help
     "presets": Verb("presets", "list the presets"),
     "export": Verb("export", "make a bundle of a run: weights, recipe, scores, card"),
     "clean": Verb("clean", "delete what the cache and the runs no longer need"),
-    "bench": Verb("bench", "time a training step of ours against the plain one"),
+    "bench": Verb("bench", "time training, drawing and scoring, ours against the plain way"),
     "doctor": Verb("doctor", "show the machine, and what was measured and chosen on it"),
 }
 
@@ -126,7 +132,8 @@ def _one_speaks() -> Iterator[None]:
 
 def _rank() -> int:
     """Give the number of this process, as torchrun set it; torch need not be loaded."""
-    return int(os.environ.get("RANK", "0"))
+    several = (os.environ.get("WORLD_SIZE") or "1") != "1"
+    return int(os.environ.get("RANK") or "0") if several else 0
 
 
 def _call(verb: Verb, name: str, words: list[str]) -> None:
@@ -163,9 +170,8 @@ def _say(error: Exception, *, debug: bool) -> int:
     """Print one line about an error; give the exit status."""
     known = _as_ours(error)
     if known is not None:
-        if _rank() and known is error:  # the first process says it, too
-            return known.status
-        print(f"trilemma: {' '.join(str(known).split())}", file=sys.stderr)
+        where = f" (process {_rank()})" if _rank() else ""
+        print(f"trilemma{where}: {' '.join(str(known).split())}", file=sys.stderr)
         return known.status
     how = "" if debug else "; the same command with --debug shows where"
     what = " ".join(f"{type(error).__name__}: {error}".split())

@@ -11,6 +11,8 @@ import tyro
 class Arguments:
     """Draw images from runs or bundles; several give one picture, from equal seeds.
 
+    Without a run: from the newest GAN and the newest diffusion model here. An older samples.png is
+    written over.
     A preset's name means its newest run, else the bundle that ships; bundle:NAME is that bundle.
     """
 
@@ -20,7 +22,7 @@ class Arguments:
     n: int = 64  # images of each
     seed: int = 0  # of the first image; image i has seed + i
     out: str = ""  # file or folder; empty: samples.png, .npy, .npz, or the folder samples
-    format: Literal["grid", "folder", "npy", "npz"] = "grid"  # one picture, one a seed, or arrays
+    format: Literal["", "grid", "folder", "npy", "npz"] = ""  # "": as --out ends, else one picture
     sampler: str = ""  # ancestral, ddim, dpm++2m, heun; empty: the recipe's own
     steps: int = 0  # of the sampler; 0: the recipe's own
     guidance: float = 0.0  # away from an earlier self; 1: none; 0: the recipe's own
@@ -41,7 +43,7 @@ def run(arguments: Arguments) -> None:
             n=arguments.n,
             seed=arguments.seed,
             out=Path(arguments.out) if arguments.out else None,
-            kind=arguments.format,
+            kind=drawing.kind_of(arguments.format, arguments.out),
             sampler=arguments.sampler,
             steps=arguments.steps,
             guidance=arguments.guidance,

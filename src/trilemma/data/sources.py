@@ -121,7 +121,7 @@ def _list_path(text: str) -> Found:
     if SHARD.search(text):
         return list_shards(expand(text))
     if not path.is_file():
-        _no_split(text)
+        no_split(text)
         raise DataError(
             f"{text} is no file, folder or known set; sets are {', '.join(NAMED)}; paths may be a "
             "folder, .zip, .npz, .npy or .tar shards"
@@ -132,7 +132,7 @@ def _list_path(text: str) -> Found:
     return readers[path.suffix.lower()](path)
 
 
-def _no_split(text: str) -> None:
+def no_split(text: str) -> None:
     """Answer a known set with a split that there is not: DataError."""
     name, _, split = text.partition(":")
     if name in NAMED and split:

@@ -50,6 +50,8 @@ def check(recipe: Recipe) -> None:
     _train(recipe.train)
     _watch(recipe.watch, family)
     _speed(recipe.speed)
+    if recipe.speed.shard:
+        _shard(family)
 
 
 def known(field: str, name: str, allowed: Mapping[str, object] | tuple[str, ...]) -> None:
@@ -258,4 +260,17 @@ def _speed(speed: SpeedRecipe) -> None:
     if not DEVICE.fullmatch(speed.device):
         raise RecipeError(
             f"speed.device is '{speed.device}'; allowed: auto, cpu, cuda, cuda:0, cuda:1, ..., mps"
+        )
+
+
+def _shard(family: AdversarialRecipe | DiffusionRecipe) -> None:
+    if isinstance(family, AdversarialRecipe):
+        raise RecipeError(
+            "speed.shard = true is for family.kind = 'diffusion', not 'adversarial', whose "
+            "statistics and penalties need the networks whole; set speed.shard = false"
+        )
+    if family.optimizer.muon_lr:
+        raise RecipeError(
+            "speed.shard = true does not go with family.optimizer.muon_lr, whose steps need every "
+            "matrix whole; set family.optimizer.muon_lr = 0.0 or speed.shard = false"
         )

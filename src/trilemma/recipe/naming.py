@@ -22,6 +22,7 @@ NOT_IN_DIGEST = frozenset(
         "watch.tensorboard",
         "speed.device",  # where it is computed
         "speed.threads",
+        "speed.shard",
     }
 )
 

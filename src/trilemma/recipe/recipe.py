@@ -123,6 +123,7 @@ class SpeedRecipe:
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
     precision: Literal["auto", "reference", "float32", "bf16"] = "auto"  # auto: measured
     threads: int = 0  # CPU threads; 0: as many as cores
+    shard: bool = False  # split weights, gradients and optimizers over the processes (FSDP2)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 from trilemma import images
@@ -15,6 +16,8 @@ from trilemma.report.contents import Contents, StepCurve, StepPoint
 from trilemma.report.tables import written
 from trilemma.report.views import Named, Reader, View
 from trilemma.scores import Column, Score
+
+REACH = NormalDist().inv_cdf(0.975)  # standard errors to either side of a 95 % interval
 
 By = Literal["fd", "kid"]
 
@@ -39,7 +42,7 @@ def decides(points: Sequence[StepPoint]) -> By:
 
 
 def choice(points: Sequence[StepPoint]) -> Choice | None:
-    """Find the fewest evaluations whose 95 % interval overlaps the best's; on a tie the better.
+    """Find the fewest evaluations that are not distinguishable from the best; on a tie the better.
 
     None: no value is finite, or the best has no interval, so that nothing is known to be as good.
     """
@@ -51,11 +54,15 @@ def choice(points: Sequence[StepPoint]) -> Choice | None:
     if not ranked:
         return None
     best = ranked[0]
-    _, reach = metrics.interval(score_of(best, by))
-    if math.isnan(reach):
+    if math.isnan(score_of(best, by).error):
         return None
-    alike = [best, *(p for p in ranked[1:] if metrics.interval(score_of(p, by))[0] <= reach)]
+    alike = [best, *(p for p in ranked[1:] if is_near(score_of(p, by), score_of(best, by)))]
     return Choice(by, best, min(alike, key=lambda point: point.evaluations))
+
+
+def is_near(one: Score, best: Score) -> bool:
+    """Does the 95 % interval of the difference, of independent numbers, hold 0?"""
+    return one.value - best.value <= REACH * math.hypot(one.error, best.error)
 
 
 def curves(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> list[View]:

@@ -60,9 +60,9 @@ DETAILS: Mapping[str, tuple[str, str]] = {  # (English, Portuguese)
     "steps_enough": ("Enough: {way}.", "Basta: {way}."),
     "steps_overlaps": (
         "{label} {value} is not distinguishable from the best, {best_value} by {best}: the 95 % "
-        "intervals overlap.",
-        "{label} {value} não se distingue do melhor, {best_value} com {best}: os intervalos de "
-        "95 % se sobrepõem.",
+        "interval of the difference holds 0.",
+        "{label} {value} não se distingue do melhor, {best_value} com {best}: o intervalo de "
+        "95 % da diferença contém 0.",
     ),
     "steps_best_alone": (
         "{label} {best_value} is the best, and distinguishable from all with fewer evaluations.",
