@@ -254,3 +254,15 @@ def test_the_interval_of_a_group_is_students() -> None:
     score = Score(run="a", metric="kid", value=0, error=0, n=9, column="", floor=math.nan)
     group = averaged([replace(score, value=value) for value in (1.0, 2.0, 3.0)], "group")
     assert metrics.interval(group) == pytest.approx((2 - 2.48414, 2 + 2.48414), rel=1e-5)
+
+
+@pytest.mark.parametrize(("held_out", "known"), [(40, True), (12, False)])
+def test_copies_among_few_held_out_images_have_no_number(
+    tmp_path: Path, quick: None, held_out: int, known: bool
+) -> None:
+    """The nearest 1 % of a dozen images says nothing."""
+    pictures = tiny.digits(tmp_path / "d.npz", 4 * held_out)
+    data = replace(handmade.RECIPE.data, source="folder", root=str(pictures), held_out=0.25)
+    handmade.make_run(tmp_path / "run", replace(handmade.RECIPE, data=data))
+    rows = {row["metric"]: row for row in facts(compared(tmp_path / "run"))["scores"]}
+    assert (rows["copies"]["value"] is not None) == known

@@ -78,8 +78,14 @@ def test_a_floor_that_cannot_be_had_says_how_many_images_it_takes() -> None:
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", f"Near copies, share of {A}, {B} has no value: no real image is held out"),
-        ("pt", f"Quase cópias, fração de {A}, {B} sem valor: nenhuma imagem real ficou fora do"),
+        (
+            "en",
+            f"Near copies, share of {A}, {B} has no value: fewer than 20 real images are held out",
+        ),
+        (
+            "pt",
+            f"Quase cópias, fração de {A}, {B} sem valor: menos de 20 imagens reais ficaram fora",
+        ),
     ],
 )
 def test_page_and_terminal_say_it_once_for_all_runs(language: str, said: str) -> None:

@@ -27,6 +27,7 @@ from trilemma.speed import Speed, measure
 
 MOST, LEAST = 2_000, 200  # images drawn for a score, unless --n says another number
 SEARCHED = 20_000  # training images among which copies are looked for, at most
+ENOUGH_HELD_OUT = 20  # images, below which their nearest 1 % says nothing
 SEARCHED_SLOWLY = 2_000  # by slow extractors
 
 Say = Callable[[str], None]
@@ -188,18 +189,18 @@ def copy_score(name: str, copies: Copying, reference: Reference) -> tuple[dict[s
     """Write the share of samples that lie as near to a training image as 1 % of held-out ones do.
 
     Its error is half the width of Wilson's interval, over 1.96, so that 0 copies have one, too; its
-    floor is chance. nan where no image is held out. Gives its column beside it.
+    floor is chance. nan where too few images are held out. Gives its column beside it.
     """
-    n = len(copies.distances)
+    n, known = len(copies.distances), reference.held_out and reference.n >= ENOUGH_HELD_OUT
     own = replace(column(reference.extractor, reference.source), n_real=reference.n, n_fake=n)
     score = Score(
         run=name,
         metric="copies",
-        value=copies.share_closer if reference.held_out else math.nan,
-        error=(copies.high - copies.low) / (2 * Z95) if reference.held_out else math.nan,
+        value=copies.share_closer if known else math.nan,
+        error=(copies.high - copies.low) / (2 * Z95) if known else math.nan,
         n=n,
         column=column_id(own),
-        floor=RARE if reference.held_out else math.nan,
+        floor=RARE if known else math.nan,
     )
     return {score.column: own}, score
 

@@ -163,8 +163,8 @@ DETAILS: Mapping[str, tuple[str, str]] = {  # (English, Portuguese)
         "a rede cujas características são comparadas não conhece classes",
     ),
     "why_none_held_out": (
-        "no real image is held out from the training",
-        "nenhuma imagem real ficou fora do treino",
+        "fewer than 20 real images are held out from the training",
+        "menos de 20 imagens reais ficaram fora do treino",
     ),
     "why_not_told": ("this system does not tell it", "este sistema não a informa"),
     "why_unknown": (
