@@ -1,109 +1,36 @@
 """Few steps: the ladder of evaluations, what is drawn and kept, the numbers, who stands beside."""
 
-import csv
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-import tiny
-from handmade import RECIPE, make_run, seeded
-from trilemma import api, fewsteps, scoring
-from trilemma.cli.main import main
-from trilemma.comparison import Comparison, compare
+import stepped
+from stepped import FEW, Drawn, N, drawer_of, of
+from trilemma import fewsteps
 from trilemma.data.named import read_digits
 from trilemma.errors import DataError
 from trilemma.evaluation import column_id, evaluate_pixels
-from trilemma.families.family import DrawOptions
 from trilemma.fewsteps import LADDER, Way, dearest, images, ladder, own_way
 from trilemma.maths.samplers import SAMPLERS
-from trilemma.recipe import presets
-from trilemma.recipe.recipe import Recipe
-from trilemma.report import place, words
-from trilemma.report.page import render
-from trilemma.sampling import Drawer, load_generator
-from trilemma.speed import Speed
-
-N, FEW = 40, 12
-CPU = torch.device("cpu")
-DIFFUSION = presets.find("tiny-diffusion").recipe
-
-
-def guided(recipe: Recipe) -> Recipe:
-    """Train with a guide, which doubles what an image costs."""
-    return replace(recipe, family=replace(recipe.family, guidance=2.0))  # type: ignore[type-var]
+from trilemma.report import place
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs")
-    make_run(folder / "gan", RECIPE)
-    make_run(folder / "diffusion", DIFFUSION)
-    make_run(folder / "other-seed", seeded(DIFFUSION, 1))
-    make_run(folder / "guided", guided(replace(DIFFUSION, preset="guided")))
-    short = replace(DIFFUSION.family, process="ddpm", timesteps=16)  # type: ignore[type-var]
-    make_run(folder / "ddpm", replace(DIFFUSION, preset="ddpm", family=short))
-    tiny.digits(folder / "other.npz", 90, start=2000)
-    data = replace(RECIPE.data, source="folder", root=str(folder / "other.npz"), held_out=0.3)
-    make_run(folder / "elsewhere", replace(RECIPE, preset="elsewhere", data=data))
-    return folder
+    return stepped.make_runs(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(autouse=True)
 def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the timing of draws: two seconds a run."""
-    speed = Speed(
-        ms_per_image=1.0,
-        ms_error=0.1,
-        images_per_second=9.0,
-        rate_error=0.1,
-        memory_bytes=1.0,
-        runs=3,
-    )
-    monkeypatch.setattr(scoring, "measure", lambda drawer: speed)
-
-
-class Drawn(NamedTuple):
-    """What was asked of a network."""
-
-    run: str
-    options: DrawOptions
-    n: int
+    stepped.leave_out_timing(monkeypatch)
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Drawn]:
-    """Let every way draw digits: the more evaluations, the fewer of them are spoilt."""
-    heard: list[Drawn] = []
-    pixels, _ = read_digits(Path(), "train")
-
-    def remembered(
-        drawer: Drawer, weights: Path, seeds: Sequence[int], *, progress: Any = None
-    ) -> np.ndarray:
-        heard.append(Drawn(weights.parents[1].name, drawer.options, len(seeds)))
-        spoilt = len(seeds) // (1 + drawer.evaluations // 5)
-        made = pixels[list(seeds)].copy()
-        made[:spoilt] = 255 - made[:spoilt]
-        if progress is not None:
-            progress(len(seeds), len(seeds))
-        return np.asarray(made)
-
-    monkeypatch.setattr(fewsteps, "remembered", remembered)
-    monkeypatch.setattr(scoring, "remembered", remembered)
-    return heard
-
-
-def of(runs: Path, *names: str, **how: Any) -> Comparison:
-    asked_ = {"n": N, "extractor": "pixels", "metrics": ("kid",), "few_steps": True}
-    return compare([str(runs / name) for name in names], **{**asked_, "few_steps_n": FEW, **how})
-
-
-def drawer_of(runs: Path, name: str) -> Drawer:
-    return load_generator(str(runs / name), device=CPU)
+    return stepped.heard(monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -279,61 +206,3 @@ def test_numbers_that_cannot_be_are_refused_before_anything_is_drawn(
     with pytest.raises(DataError, match=said):
         of(runs, "diffusion", **how)
     assert asked == []
-
-
-@pytest.mark.parametrize("language", words.LANGUAGES)
-def test_the_verb_writes_the_curve_its_numbers_and_how_to_make_it_again(
-    runs: Path, asked: list[Drawn], tmp_path: Path, language: str
-) -> None:
-    names = [str(runs / "diffusion"), str(runs / "gan")]
-    options = ["--n", str(N), "--extractor", "pixels", "--few-steps", "--few-steps-n", str(FEW)]
-    more = ["--lang", language, "--out", str(tmp_path / "r")]
-    assert main(["compare", *names, *options, *more]) == 0
-    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
-    reader = words.read(language)
-    assert f'<h2 id="steps">{reader["steps_title"]}</h2>' in page
-    assert "--few-steps --few-steps-n 12" in page
-    with (tmp_path / "r" / place.STEPS).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == len(SAMPLERS) * len(LADDER) + 1
-    assert [row["run"] for row in rows if not row["sampler"]] == ["tiny-gan"]
-    (own,) = (row for row in rows if row["own"] == "1")
-    assert (own["sampler"], own["steps"], own["evaluations"], own["n_fake"]) == (
-        *("heun", "3", "5"),
-        str(FEW),
-    )
-    (fewest,) = (row for row in rows if row["fewest"] == "1")
-    assert f"<span>--sampler {fewest['sampler']}</span> <span>--steps {fewest['steps']}" in page
-
-
-def test_python_names_have_it_too(
-    runs: Path, asked: list[Drawn], capsys: pytest.CaptureFixture[str]
-) -> None:
-    made = api.compare([str(runs / "gan")], n=N, extractor="pixels", few_steps=True)
-    assert made.contents.few_steps == ()
-    assert fewsteps.NOTHING in capsys.readouterr().err
-
-
-def test_an_older_curve_goes_and_a_file_of_yours_stays(
-    runs: Path, asked: list[Drawn], tmp_path: Path
-) -> None:
-    whole = of(runs, "diffusion")
-    kept = whole.write(tmp_path / "a").with_name(place.STEPS)
-    assert kept.is_file()
-    bare = replace(whole, contents=replace(whole.contents, few_steps=()))
-    bare.write(tmp_path / "a")
-    assert not kept.exists()
-    kept.write_text("mine", encoding="utf-8")
-    bare.write(tmp_path / "a")
-    assert kept.read_text(encoding="utf-8") == "mine"
-    assert 'id="steps"' in render(whole.contents) and 'id="steps"' not in render(bare.contents)
-
-
-def test_a_file_of_another_origin_is_in_the_way_of_a_curve_alone(
-    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    mine = tmp_path / place.STEPS
-    mine.write_text("mine", encoding="utf-8")
-    assert main(["compare", str(runs / "diffusion"), "--out", str(tmp_path), "--few-steps"]) == 2
-    assert place.STEPS in capsys.readouterr().err
-    assert not place.holds_report(tmp_path / place.PAGE)

@@ -89,8 +89,8 @@ def test_nothing_is_left_to_do() -> None:
     [
         (REGISTRIES, "index-url = https://" + "pypi" + ".org/simple"),
         (REGISTRIES, "https://files." + "python" + "hosted.org/x"),
-        (ONE_MACHINE, 'open("/home/ana/digits")'),
-        (ONE_MACHINE, "see /tmp/x"),
+        (ONE_MACHINE, 'open("/' + 'home/ana/digits")'),
+        (ONE_MACHINE, "see /" + "tmp/x"),
         (LEFT_OVER, "# TO" + "DO: later"),
     ],
 )
@@ -98,9 +98,9 @@ def test_patterns_find(pattern: re.Pattern[str], line: str) -> None:
     assert pattern.search(line)
 
 
-@pytest.mark.parametrize("line", ["~/work/digits", "a/tmp/b", "/usr/share/datasets", "and/or /tmp"])
+@pytest.mark.parametrize("line", ["~|work|digits", "a|tmp|b", "|usr|share", "and|or |tmp"])
 def test_places_of_every_machine_are_allowed(line: str) -> None:
-    assert not ONE_MACHINE.search(line)
+    assert not ONE_MACHINE.search(line.replace("|", "/"))
 
 
 def test_files_and_functions_are_short() -> None:

@@ -92,7 +92,7 @@ def parse_train(words: Sequence[str]) -> TrainCommand:
         said = str(error)
         for long, short in typed_so.items():
             said = re.sub(rf"{long}(?![\w.-])", short, said)
-        raise type(error)(said) from None
+        raise type(error)(said) from error
 
 
 def _parsed(asked: Sequence[str]) -> TrainCommand:
