@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -153,7 +153,9 @@ def test_a_guide_is_kept_with_the_run_and_may_be_left_out(tmp_path: Path) -> Non
         ("grid", "a.npz", None),
     ],
 )
-def test_the_ending_of_a_file_says_its_format(asked: str, out: str, kind: str | None) -> None:
+def test_the_ending_of_a_file_says_its_format(
+    asked: Literal[""] | drawing.Kind, out: str, kind: str | None
+) -> None:
     if kind is None:
         with pytest.raises(RunError, match=r"does not end so; allowed: \.png, \.npy, \.npz"):
             drawing.kind_of(asked, out)

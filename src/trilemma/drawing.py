@@ -79,16 +79,15 @@ def sample(
     ]
 
 
-def kind_of(asked: str, out: str) -> Kind:
+def kind_of(asked: Literal[""] | Kind, out: str) -> Kind:
     """Settle the format: as asked, else by the ending of `out`, else one picture.
 
     RunError: the ending says another format.
     """
     ending = Path(out).suffix.lower()
-    by_ending: dict[str, Kind] = {".png": "grid", ".npy": "npy", ".npz": "npz"}
-    meant = by_ending.get(ending)
-    kinds: dict[str, Kind] = {"grid": "grid", "folder": "folder", "npy": "npy", "npz": "npz"}
-    kind = kinds.get(asked) or meant or "grid"
+    endings: dict[str, Kind] = {".png": "grid", ".npy": "npy", ".npz": "npz"}
+    meant = endings.get(ending)
+    kind: Kind = asked or meant or "grid"
     if (meant and kind != meant) or (ending and not meant and kind != "folder"):
         what = f"--format {kind}" if asked else "a picture"
         raise RunError(f"--out {out}: {what} does not end so; allowed: .png, .npy, .npz")
