@@ -22,7 +22,7 @@ def png(level: int) -> bytes:
 
 
 def packed(path: Path, files: Mapping[str, bytes]) -> Path:
-    with tarfile.open(path, "w") as archive:
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
@@ -77,9 +77,32 @@ def test_chunks_are_the_images_of_each_shard(tmp_path: Path) -> None:
     assert [found.read(row) for row in (2, 0, 1)] == [png(3), png(1), png(2)]
 
 
-def test_a_shard_that_has_shrunk_is_one_line(tmp_path: Path) -> None:
-    path = packed(tmp_path / "x.tar", {"a.png": png(1), "b.png": png(2)})
+@pytest.mark.parametrize("name", ["x.tar", "x.tar.gz"])
+def test_a_shard_that_has_changed_is_one_line(name: str, tmp_path: Path) -> None:
+    path = packed(tmp_path / name, {"a.png": png(1), "b.png": png(2)})
     found = list_shards([path])
     packed(path, {"a.png": png(1)})
-    with pytest.raises(DataError, match=r"x\.tar was longer when it was listed"):
+    with pytest.raises(DataError, match=r"x\.tar(\.gz)? has changed since it was listed"):
         found.read(1)
+
+
+def test_of_a_plain_shard_only_the_image_itself_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So several processes, each with its part of every batch, share the reading."""
+    files = {f"{i}.{ending}": png(i) for i in range(9) for ending in ("png", "txt")}
+    path = packed(tmp_path / "x.tar", {**files, "__notes__/a.png": png(99)})
+    found = list_shards([path])
+    taken: list[tuple[int, int]] = []
+
+    class Counted(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            content = super().read(size)
+            taken.append((self.tell() - len(content), len(content)))
+            return content
+
+    monkeypatch.setattr(Path, "open", lambda path, mode: Counted(path, mode.replace("b", "")))
+    assert [found.read(row) for row in (7, 2)] == [png(7), png(2)]
+    monkeypatch.undo()
+    raw = path.read_bytes()
+    assert [raw[start : start + size] for start, size in taken] == [png(7), png(2)]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from trilemma.errors import DataError, MissingExtraError
 from trilemma.images import is_image, refuse_by_name
 
 DAMAGE = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError)
+META = re.compile(r"__[^/]*__($|/)")  # a shard's own notes, not samples
 SHARD = re.compile(r"\.(tar|tar\.gz|tgz)$", re.IGNORECASE)
 
 
@@ -33,6 +34,15 @@ class Sample(NamedTuple):
     label: int  # -1 unknown
     digest: str
     reason: str  # to skip it; "": it is used
+    start: int  # byte of the shard at which the image begins; -1: the shard is compressed
+    size: int  # of the image, bytes
+
+
+class Member(NamedTuple):
+    """A file in a shard."""
+
+    content: bytes
+    start: int  # byte of the shard at which it begins; -1: the shard is compressed
 
 
 def expand(pattern: str) -> list[Path]:
@@ -54,7 +64,7 @@ def list_shards(paths: Sequence[Path], *, classes: tuple[str, ...] = ()) -> Foun
     A word train, test or val in a shard's name gives its split. What follows a damaged place of a
     shard is skipped. classes: names of the class numbers, if they are known.
     """
-    memo = Memo(paths[0].parent, "shard of samples")
+    memo = Memo(paths[0].parent, "samples and where they lie")
     shards = [_samples(path, memo.get(path, partial(_list, path))) for path in paths]
     memo.save()
     good = [sample for shard in shards for sample in shard if not sample.reason]
@@ -71,7 +81,7 @@ def list_shards(paths: Sequence[Path], *, classes: tuple[str, ...] = ()) -> Foun
         labels=labels,
         splits=[_split(sample.path) for sample in good],
         classes=classes or tuple(str(number) for number in range(int(labels.max()) + 1)),
-        read=lambda row: _read(good[row].path, good[row].place),
+        read=lambda row: _read(good[row]),
         digest=lambda row: good[row].digest,
         chunks=tuple(
             count for shard in shards if (count := sum(not sample.reason for sample in shard))
@@ -86,8 +96,8 @@ def list_shards(paths: Sequence[Path], *, classes: tuple[str, ...] = ()) -> Foun
 def _samples(path: Path, rows: Sequence[Sequence[Any]]) -> list[Sample]:
     """Give the samples of a listed shard; whether HEIC can be read may have changed since."""
     return [
-        Sample(path, place, key, label, digest, reason or _refusal(f"{key}.{ending}"))
-        for place, (key, ending, label, digest, reason) in enumerate(rows)
+        Sample(path, place, key, label, digest, reason or _refusal(f"{key}.{ending}"), start, size)
+        for place, (key, ending, label, digest, reason, start, size) in enumerate(rows)
     ]
 
 
@@ -99,40 +109,60 @@ def _refusal(name: str) -> str:
     return ""
 
 
-def _list(path: Path) -> list[tuple[str, str, int, str, str]]:
-    """Give (key, ending, label or -1, sha256, reason to skip or "") of each sample of a shard."""
+def _list(path: Path) -> list[tuple[str, str, int, str, str, int, int]]:
+    """Give (key, ending, label or -1, sha256, reason to skip or "", start, size) of each sample."""
     rows = []
     try:
         for sample in samples_of(path):
             key, (ending, image) = normal(sample["__key__"]), _image(sample)
-            digest = hashlib.sha256(image).hexdigest() if ending else ""
+            digest = hashlib.sha256(image.content).hexdigest() if ending else ""
             reason = "" if ending else "no image in the sample"
-            rows.append((key, ending, _label(sample), digest, reason))
+            place = (image.start, len(image.content))
+            rows.append((key, ending, _label(sample), digest, reason, *place))
     except DAMAGE as error:
-        rows.append(("", "", -1, "", f"damaged after {len(rows)} samples: {error}"))
+        rows.append(("", "", -1, "", f"damaged after {len(rows)} samples: {error}", -1, 0))
     return rows
 
 
 def samples_of(path: Path) -> Iterator[dict[str, Any]]:
-    """Give the samples of one shard in order: {"__key__": ..., "png": bytes, "cls": bytes, ...}."""
-    from webdataset.tariterators import group_by_keys, tar_file_iterator
+    """Give the samples of one shard in order: {"__key__": ..., "png": Member, "cls": Member, ...}.
 
-    packed = path.suffix.lower() in (".gz", ".tgz")
-    with gzip.open(path) if packed else path.open("rb") as file:
-        members = ({**member, "__url__": ""} for member in tar_file_iterator(file))
-        yield from group_by_keys(members)
+    Files belong to one sample that are one name but for their endings and follow each other.
+    """
+    from webdataset.tariterators import group_by_keys
+
+    with gzip.open(path) if packed(path) else path.open("rb") as file:
+        members = _members(cast(IO[bytes], file), whole=packed(path))
+        yield from group_by_keys(
+            {"fname": name, "data": member, "__url__": ""} for name, member in members
+        )
 
 
-def _image(sample: dict[str, Any]) -> tuple[str, bytes]:
+def packed(path: Path) -> bool:
+    """Is a shard compressed, so that it can only be read from its start?"""
+    return path.suffix.lower() in (".gz", ".tgz")
+
+
+def _members(file: IO[bytes], *, whole: bool) -> Iterator[tuple[str, Member]]:
+    """Give the name and the content of each file in a shard; whole: its bytes lie compressed."""
+    with tarfile.open(fileobj=file, mode="r|" if whole else "r:") as shard:
+        for entry in shard:
+            content = shard.extractfile(entry) if entry.isreg() else None
+            if content is not None and not META.match(entry.name):
+                yield entry.name, Member(content.read(), -1 if whole else entry.offset_data)
+            shard.members = []  # type: ignore[attr-defined]  # else it remembers all it has seen
+
+
+def _image(sample: dict[str, Any]) -> tuple[str, Member]:
     """Give a sample's image and its ending; empty: it has none."""
-    for ending, content in sample.items():
-        if is_image(f".{ending}") and isinstance(content, bytes):
-            return ending, content
-    return "", b""
+    for ending, member in sample.items():
+        if is_image(f".{ending}") and isinstance(member, Member):
+            return ending, member
+    return "", Member(b"", -1)
 
 
 def _label(sample: dict[str, Any]) -> int:
-    text = sample.get("cls", b"-1")
+    text = sample["cls"].content if "cls" in sample else b"-1"
     return int(text) if text.strip().lstrip(b"-").isdigit() else -1
 
 
@@ -150,15 +180,30 @@ def _split(path: Path) -> str:
     return next((SPLIT_FOLDERS[word] for word in words if word in SPLIT_FOLDERS), "")
 
 
+def _read(sample: Sample) -> bytes:
+    """Give the bytes of an image: those alone, but of a compressed shard, which is read whole.
+
+    So each of several processes reads its own part of the shards.
+    """
+    content = _piece(sample) if sample.start >= 0 else _unpacked(sample)
+    if hashlib.sha256(content).hexdigest() != sample.digest:
+        raise DataError(f"{sample.path.name} has changed since it was listed; start again")
+    return content
+
+
+def _piece(sample: Sample) -> bytes:
+    with sample.path.open("rb") as file:
+        file.seek(sample.start)
+        return file.read(sample.size)
+
+
 _lock = threading.Lock()  # several decoders ask for the images of one shard at once
 
 
-def _read(path: Path, place: int) -> bytes:
+def _unpacked(sample: Sample) -> bytes:
     with _lock:
-        contents = _contents(path)
-    if place >= len(contents):
-        raise DataError(f"{path.name} was longer when it was listed; list it again")
-    return contents[place]
+        contents = _contents(sample.path)
+    return contents[sample.place] if sample.place < len(contents) else b""
 
 
 @lru_cache(maxsize=2)  # decoding goes from shard to shard; two are open where they meet
@@ -166,5 +211,5 @@ def _contents(path: Path) -> list[bytes]:
     """Give the image of every sample, in order; empty where a sample has none."""
     contents: list[bytes] = []
     with suppress(*DAMAGE):  # it was reported when the shard was listed
-        contents.extend(image for _, image in map(_image, samples_of(path)))
+        contents.extend(image.content for _, image in map(_image, samples_of(path)))
     return contents
