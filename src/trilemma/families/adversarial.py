@@ -16,6 +16,7 @@ from trilemma.families.family import (
     Shared,
     TensorClock,
 )
+from trilemma.maths.augmentation import augment, count
 from trilemma.maths.gan_losses import GAN_LOSSES, GanLoss, label_smoothing
 from trilemma.maths.penalties import slopes_squared
 from trilemma.maths.rates import cosine_fade
@@ -42,6 +43,9 @@ def build(recipe: Recipe) -> Family:
     if family.instance_noise:
         shape = (channels, *size)
         noise |= {"on_real": gaussian(shape), "on_fake": gaussian(shape)}
+    if family.augment:
+        numbers = uniform(count(family.augment))
+        noise |= {"change_real": numbers, "change_fake": numbers}
     return Family(
         nets=nn.ModuleDict({"generator": generator, "critic": critic}),
         optimizers={
@@ -84,8 +88,10 @@ class Duel:
         recipe = self.recipe
         with torch.no_grad():
             fakes = noise["fakes"] if "fakes" in noise else self.generator(noise["latents"])
-        images = self.blurred(batch.images, noise, "on_real", at).requires_grad_(recipe.r1 > 0)
-        fakes = self.blurred(fakes, noise, "on_fake", at).detach().requires_grad_(recipe.r2 > 0)
+            images = self.shown(batch.images, noise, "real", at)
+            fakes = self.shown(fakes, noise, "fake", at)
+        images = images.detach().requires_grad_(recipe.r1 > 0)
+        fakes = fakes.detach().requires_grad_(recipe.r2 > 0)
         real, fake = self.scores(images, fakes)
         losses = self.loss.critic(real=real, fake=fake)
         if recipe.label_real != 1:
@@ -104,12 +110,11 @@ class Duel:
     def generator_loss(self, batch: Batch, noise: Noise, at: TensorClock) -> Losses:
         """Have fakes taken for real."""
         fakes = noise["fakes"] if "fakes" in noise else self.generator(noise["latents"])
-        fakes = self.blurred(fakes, noise, "on_fake", at)
-        fake = whole(self.critic(fakes))
+        fake = whole(self.critic(self.shown(fakes, noise, "fake", at)))
         real = torch.zeros_like(fake)
         if self.loss.paired:
             with torch.no_grad():
-                real = whole(self.critic(self.blurred(batch.images, noise, "on_real", at)))
+                real = whole(self.critic(self.shown(batch.images, noise, "real", at)))
         losses = self.loss.generator(real=real, fake=fake)
         return losses, {"d_fake_after": fake.detach().sigmoid()}
 
@@ -120,14 +125,20 @@ class Duel:
         real, fake = whole(self.critic(torch.cat([images, fakes]))).chunk(2)
         return real, fake
 
-    def blurred(self, images: Tensor, noise: Noise, name: str, at: TensorClock) -> Tensor:
-        """Add instance noise, which fades (Sonderby et al. 2017, arXiv:1610.04490)."""
+    def shown(self, images: Tensor, noise: Noise, kind: str, at: TensorClock) -> Tensor:
+        """Change images as the critic is to see them; kind: real or fake.
+
+        Instance noise fades (Sonderby et al. 2017, arXiv:1610.04490); augmentations stay.
+        """
         recipe = self.recipe
-        if name not in noise:
-            return images
-        until = recipe.instance_noise_images
-        gone = at.images_seen / until if until else at.fraction
-        return images + recipe.instance_noise * (1 - gone).clamp(min=0) * noise[name]
+        if f"on_{kind}" in noise:
+            until = recipe.instance_noise_images
+            gone = at.images_seen / until if until else at.fraction
+            blur = recipe.instance_noise * (1 - gone).clamp(min=0)
+            images = images + blur * noise[f"on_{kind}"]
+        if f"change_{kind}" in noise:
+            images = augment(images.float(), noise[f"change_{kind}"], recipe.augment).float()
+        return images
 
 
 def make(
@@ -155,6 +166,11 @@ def latents(latent: int) -> Draw:
 def gaussian(shape: tuple[int, ...]) -> Draw:
     """Draw standard normal noise: (n, rng) -> [n, *shape]."""
     return lambda n, rng: torch.randn(n, *shape, generator=rng, device=rng.device)
+
+
+def uniform(numbers: int) -> Draw:
+    """Draw numbers even in [0, 1): (n, rng) -> [n, numbers]."""
+    return lambda n, rng: torch.rand(n, numbers, generator=rng, device=rng.device)
 
 
 def draw(nets: nn.ModuleDict, rngs: Sequence[Generator], *, latent: int) -> Tensor:

@@ -114,9 +114,14 @@ def _optimizer(prefix: str, optimizer: OptimizerRecipe) -> None:
 
 
 def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
+    from trilemma.maths.augmentation import AUGMENTATIONS
     from trilemma.maths.gan_losses import GAN_LOSSES
 
     known("family.loss", family.loss, GAN_LOSSES)
+    for name in family.augment:
+        known("family.augment", name, AUGMENTATIONS)
+    if len(set(family.augment)) < len(family.augment):
+        raise RecipeError(f"family.augment names one twice: {', '.join(family.augment)}")
     _each(family, "family", not_negative, "instance_noise instance_noise_images r1 r2 penalty_end")
     positive("family.critic_updates", family.critic_updates)
     if not 0.5 < family.label_real <= 1:

@@ -54,6 +54,7 @@ class AdversarialRecipe:
     r1: float = 0.0  # weight gamma of the R1 penalty (slope at real images); 0: off
     r2: float = 0.0  # weight gamma of the R2 penalty (slope at fake images); 0: off
     penalty_end: float = 1.0  # factor on both weights at the end; falls on a cosine
+    augment: tuple[str, ...] = ()  # color, translation, cutout: changes to what the critic sees
     critic_updates: int = 1  # per generator update
     generator: DCGANGenerator = field(default_factory=DCGANGenerator)
     critic: DCGANCritic = field(default_factory=DCGANCritic)

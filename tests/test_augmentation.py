@@ -1,0 +1,130 @@
+"""What a critic sees is changed as DiffAugment says, alike for real and fake, differentiably."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import tiny
+from trilemma.errors import RecipeError
+from trilemma.families import build
+from trilemma.families.family import At, Batch
+from trilemma.maths.augmentation import AUGMENTATIONS, augment, count
+from trilemma.recipe.checking import check
+from trilemma.recipe.recipe import AdversarialRecipe
+
+ALL = tuple(AUGMENTATIONS)
+SIDES = [(8, 8), (16, 24), (28, 28), (7, 9)]
+
+
+def drawn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("sides", SIDES)
+def test_translation_moves_by_whole_pixels_and_fills_with_grey(sides: tuple[int, int]) -> None:
+    images = drawn(200, 2, *sides) * 2 - 1
+    numbers = drawn(200, 2, seed=1)
+    moved = augment(images, numbers, ("translation",))
+    height, width = sides
+    most = [int(side / 8 + 0.5) for side in sides]
+    seen = set()
+    for image, answer, (u, v) in zip(images, moved, numbers.tolist(), strict=True):
+        down = int(u * (2 * most[0] + 1)) - most[0]
+        right = int(v * (2 * most[1] + 1)) - most[1]
+        seen.add((down, right))
+        padded = np.pad(image.numpy(), ((0, 0), (most[0],) * 2, (most[1],) * 2))
+        top, left = most[0] - down, most[1] - right
+        expected = padded[:, top : top + height, left : left + width]
+        assert np.array_equal(answer.numpy(), expected)
+    assert {down for down, _ in seen} == set(range(-most[0], most[0] + 1))
+    assert {right for _, right in seen} == set(range(-most[1], most[1] + 1))
+
+
+@pytest.mark.parametrize("sides", SIDES)
+def test_cutout_blanks_a_rectangle_of_half_the_sides(sides: tuple[int, int]) -> None:
+    blank = augment(torch.ones(2000, 1, *sides), drawn(2000, 2), ("cutout",))[:, 0] == 0
+    lengths = [int(side / 2 + 0.5) for side in sides]
+    rows, columns = blank.any(2), blank.any(1)
+    assert torch.equal(blank, rows[:, :, None] & columns[:, None, :])
+    for inside, side, length in zip((rows, columns), sides, lengths, strict=True):
+        assert inside.sum(1).max() == length
+        assert inside.sum(1).min() >= length // 2
+        edges = inside[:, 1:] != inside[:, :-1]
+        assert edges.sum(1).max() <= 2, "one piece"
+        assert inside.float().mean(0).min() > 0, f"every place of {side} is blanked at times"
+        flipped = inside.float().mean(0).flip(0)
+        assert torch.allclose(inside.float().mean(0), flipped, atol=0.06), "neither end is favoured"
+
+
+def test_color_is_brightness_saturation_contrast_in_that_order() -> None:
+    images, numbers = drawn(5, 3, 6, 6) * 2 - 1, drawn(5, 3, seed=1)
+    changed = augment(images, numbers, ("color",)).numpy()
+    for image, answer, (b, s, c) in zip(images.numpy(), changed, numbers.numpy(), strict=True):
+        bright = image + (b - 0.5)
+        grey = bright.mean(0)
+        saturated = grey + (bright - grey) * 2 * s
+        mean = saturated.mean()
+        assert np.allclose(answer, mean + (saturated - mean) * (0.5 + c), atol=1e-6)
+
+
+def test_numbers_of_one_half_change_no_color_and_grey_images_stay_grey() -> None:
+    images = drawn(4, 3, 8, 8) * 2 - 1
+    assert torch.allclose(augment(images, torch.full((4, 3), 0.5), ("color",)), images, atol=1e-6)
+    grey = images[:, :1].expand(-1, 3, -1, -1)
+    changed = augment(grey, drawn(4, 3), ("color",))
+    assert torch.allclose(changed, changed[:, :1].expand_as(changed), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_gradients_come_back_exactly(name: str) -> None:
+    images = drawn(1, 3, 4, 5).double().requires_grad_()
+    numbers = drawn(1, count((name,)), seed=1).double()
+    assert torch.autograd.gradcheck(lambda x: augment(x, numbers, (name,)), images)
+    assert torch.autograd.gradgradcheck(lambda x: augment(x, numbers, (name,)).square(), images)
+
+
+def test_each_image_is_changed_by_its_own_numbers_alone() -> None:
+    images, numbers = drawn(6, 3, 8, 8), drawn(6, count(ALL), seed=1)
+    whole = augment(images, numbers, ALL)
+    apart = [augment(images[i : i + 1], numbers[i : i + 1], ALL) for i in range(6)]
+    assert torch.equal(whole, torch.cat(apart))
+
+
+def test_the_critic_sees_changed_images_and_the_generator_learns_through_the_change() -> None:
+    recipe = replace(tiny.recipe(""), family=replace(tiny.GAN, augment=ALL))
+    family = build(recipe)
+    channels, side = recipe.data.channels, int(recipe.data.size.split("x")[0])
+    seen: list[Tensor] = []
+    critic = family.nets["critic"]
+    critic.register_forward_pre_hook(lambda net, inputs: seen.append(inputs[0].detach().clone()))
+    rng = torch.Generator().manual_seed(0)
+    start = At(torch.tensor(0.0), torch.tensor(0.0))
+    batch = Batch(torch.rand(4, channels, side, side, generator=rng) * 2 - 1)
+    for phase in family.phases:
+        family.nets.zero_grad()
+        noise = {name: draw(4, rng) for name, draw in phase.noise.items()}
+        phase.loss(batch, noise, start)[0].sum().backward()
+        expected = augment(batch.images, noise["change_real"], ALL)
+        assert any(
+            torch.allclose(images[:4], expected, atol=1e-6) for images in seen if len(images) >= 4
+        ), f"{phase.name}: real images reach the critic changed"
+        assert not any(torch.equal(images[:4], batch.images) for images in seen)
+        seen.clear()
+    gradients = [p.grad for p in family.nets["generator"].parameters()]
+    assert all(gradient is not None and gradient.abs().sum() > 0 for gradient in gradients)
+
+
+@pytest.mark.parametrize(
+    ("augment", "message"),
+    [
+        (("colour",), r"family\.augment.*color"),
+        (("color", "color"), r"family\.augment names one twice: color, color"),
+    ],
+)
+def test_a_wrong_name_is_one_line(augment: tuple[str, ...], message: str) -> None:
+    recipe = replace(tiny.recipe(""), family=AdversarialRecipe(augment=augment))
+    with pytest.raises(RecipeError, match=message):
+        check(recipe)
