@@ -20,7 +20,7 @@ from trilemma.recipe.recipe import DataRecipe, DiffusionRecipe, Recipe
 CLOCK = At(torch.tensor(0), torch.tensor(0.0))
 MEAN, STD = -0.3, 0.2  # of the data a perfect network knows; 0.3 + 3.5 x 0.2 = 1: clipping is rare
 PERFECT = {"eps": (0, 1), "x0": (1, 0)}  # p x0 + q eps; v depends on the level
-PROCESSES = [("ddpm", "eps"), ("ddpm", "v"), ("ddpm", "x0"), ("edm", "eps")]
+PROCESSES = [("ddpm", "eps"), ("ddpm", "v"), ("ddpm", "x0"), ("edm", "eps"), ("flow", "eps")]
 
 
 def recipe_of(size: str = "8x6", channels: int = 2, **changes: Any) -> Recipe:
@@ -75,7 +75,7 @@ def test_contract(process: str, prediction: str) -> None:
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="torch 2.9 does not compile on 3.14")
 @pytest.mark.filterwarnings("ignore:Guards may run slower")  # torch 2.15 on Python 3.13.0
-@pytest.mark.parametrize("process", ["ddpm", "edm"])
+@pytest.mark.parametrize("process", ["ddpm", "edm", "flow"])
 def test_the_loss_is_one_graph(process: str) -> None:
     family = woken(diffusion.build(recipe_of(process=process)))
     phase, drawn = family.phases[0], noise_of(family, 3)
@@ -84,7 +84,7 @@ def test_the_loss_is_one_graph(process: str) -> None:
     torch.testing.assert_close(compiled, phase.loss(batch, drawn, CLOCK)[0])
 
 
-@pytest.mark.parametrize("process", ["ddpm", "edm"])
+@pytest.mark.parametrize("process", ["ddpm", "edm", "flow"])
 def test_half_precision_moves_the_loss_little(process: str) -> None:
     family = woken(diffusion.build(recipe_of(process=process)))
     phase, drawn = family.phases[0], noise_of(family, 8)
@@ -136,8 +136,27 @@ def test_edm_loss_by_hand() -> None:
         assert losses[i].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
+def test_flow_loss_by_hand() -> None:
+    """The velocity from image to noise, at a point of the straight way: 0 was answered at first."""
+    family = diffusion.build(recipe_of(process="flow", sigma_mean=0.0, sigma_std=1.0))
+    images, eps = torch.randn(2, 3, 2, 6, 8, generator=Generator().manual_seed(1))
+    level = torch.tensor([-1.5, 0.0, 2.0])
+    phase = family.phases[0]
+    losses, _ = phase.loss(Batch(images), {"noise": eps, "level": level}, CLOCK)
+    torch.testing.assert_close(losses, (eps - images).square().mean((1, 2, 3)), rtol=1e-4, atol=0)
+    asked: list[tuple[Tensor, Tensor]] = []
+    net = woken(family).nets["generator"]
+    net.register_forward_hook(lambda _, given, answer: asked.append((given[0], answer)))
+    losses, _ = phase.loss(Batch(images), {"noise": eps, "level": level}, CLOCK)
+    (seen, said), t = asked[0], level.sigmoid().reshape(-1, 1, 1, 1)
+    torch.testing.assert_close(seen, (1 - t) * images + t * eps)
+    expected = (said - (eps - images)).square().mean((1, 2, 3))
+    torch.testing.assert_close(losses, expected, rtol=1e-3, atol=0)
+
+
 @pytest.mark.parametrize(
-    ("process", "levels"), [("ddpm", [0.1, 0.5, 0.9]), ("edm", [-2.0, 0.1, 1.5])]
+    ("process", "levels"),
+    [("ddpm", [0.1, 0.5, 0.9]), ("edm", [-2.0, 0.1, 1.5]), ("flow", [-2.0, 0.1, 1.5])],
 )
 def test_scalars_tell_little_from_much_noise(process: str, levels: list[float]) -> None:
     family = diffusion.build(recipe_of(process=process))
@@ -164,11 +183,14 @@ class Perfect(nn.Module):
         sigma = (4 * level).exp().reshape(-1, 1, 1, 1)
         total = (sigma**2 + self.sigma_data**2).sqrt()
         a = (1 + sigma**2).rsqrt()
-        x = x * total if self.kind[0] == "edm" else x / a
+        frame = {"edm": total, "flow": 1 + sigma, "ddpm": 1 / a}
+        x = x * frame[self.kind[0]]
         x0 = (STD**2 * x + sigma**2 * MEAN) / (STD**2 + sigma**2)
         eps = (x - x0) / sigma
         if self.kind[0] == "edm":
             return (x0 - self.sigma_data**2 / total**2 * x) * total / (sigma * self.sigma_data)
+        if self.kind[0] == "flow":
+            return eps - x0
         p, q = PERFECT.get(self.kind[1], (-sigma * a, a))
         return p * x0 + q * eps + self.error
 
@@ -212,7 +234,7 @@ def test_few_heun_steps_do_not_run_away(schedule: str) -> None:
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("process", ["ddpm", "edm"])
+@pytest.mark.parametrize("process", ["ddpm", "edm", "flow"])
 def test_an_image_is_that_of_its_seed(process: str, sampler: str) -> None:
     family = woken(diffusion.build(recipe_of(process=process)))
     options = DrawOptions(sampler=sampler)
@@ -247,7 +269,7 @@ def test_defaults_are_the_recipes_own() -> None:
     assert torch.equal(*drawn)
 
 
-@pytest.mark.parametrize("process", ["ddpm", "edm"])
+@pytest.mark.parametrize("process", ["ddpm", "edm", "flow"])
 def test_a_batch_sees_one_level_in_each_share_of_them(process: str) -> None:
     family = diffusion.build(recipe_of(process=process))
     level = family.phases[0].noise["level"]
@@ -273,7 +295,7 @@ def test_mistakes_are_answered_in_a_line() -> None:
             diffusion.build(recipe_of(**{field: "linaer"}))
 
 
-@pytest.mark.parametrize("process", ["ddpm", "edm"])
+@pytest.mark.parametrize("process", ["ddpm", "edm", "flow"])
 def test_it_learns_two_pictures(process: str) -> None:
     """A cross and a ring: after 120 small steps most draws are one of the two, and both occur."""
     cross, ring = torch.eye(6).maximum(torch.eye(6).flip(0)), torch.ones(6, 6)

@@ -143,8 +143,30 @@ def test_preconditioning_is_that_of_diffusers() -> None:
 
 
 def test_weight_by_hand() -> None:
-    weight = noise.edm_weight(numbers(2.0, 0.25), sigma_data=0.5)
-    torch.testing.assert_close(weight, numbers(4.25 / 1.0, 0.3125 / 0.015625))
+    """(sigma^2 + 0.25) / (sigma / 2)^2 under edm; 1 / t^2 on the straight way, t = 2/3 and 1/5."""
+    sigma = numbers(2.0, 0.25)
+    edm = noise.level_weight(noise.edm_preconditioning(sigma, sigma_data=0.5))
+    torch.testing.assert_close(edm, numbers(4.25 / 1.0, 0.3125 / 0.015625))
+    flow = noise.level_weight(noise.flow_preconditioning(sigma))
+    torch.testing.assert_close(flow, numbers(2.25, 25.0))
+
+
+def test_flow_is_that_of_diffusers() -> None:
+    """Their scheduler adds noise on the straight way and takes Euler steps along the velocity."""
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000)
+    scheduler.set_timesteps(4)
+    x0, eps, velocity = torch.randn(3, 2, 3, 4, 5, generator=torch.Generator().manual_seed(5))
+    for t in scheduler.sigmas[:-1].tolist():
+        x_t = (1 - t) * x0 + t * eps
+        if t < 1:
+            factors = noise.flow_preconditioning(torch.tensor([t / (1 - t)]))
+            x = x_t / (1 - t)
+            torch.testing.assert_close(factors.c_in * x, x_t)
+            denoised = factors.c_skip * x + factors.c_out * velocity
+            torch.testing.assert_close(denoised, x_t - t * velocity)
+    scheduler.set_begin_index(3)  # the last step: to t = 0
+    ended = scheduler.step(velocity, scheduler.timesteps[-1], x_t).prev_sample
+    torch.testing.assert_close(ended, denoised)
 
 
 def test_edm_keeps_the_network_at_std_1() -> None:

@@ -1,12 +1,13 @@
-"""How noise comes and goes: the ddpm and the edm process, each around a network.
+"""How noise comes and goes: the ddpm, the edm and the flow process, each around a network.
 
-The network is told ln(sigma) / 4 in both. Under ddpm it sees a x0 + s eps and answers what the
-recipe calls its prediction; under edm its input and answer are preconditioned.
+The network is told ln(sigma) / 4 in all. Under ddpm it sees a x0 + s eps and answers what the
+recipe calls its prediction; under edm and flow its input and answer are preconditioned.
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -16,11 +17,13 @@ from trilemma.errors import RecipeError
 from trilemma.maths.noise import (
     PREDICTIONS,
     SCHEDULES,
+    Preconditioning,
     diffuse,
     edm_level,
     edm_preconditioning,
     edm_sigmas,
-    edm_weight,
+    flow_preconditioning,
+    level_weight,
     lognormal_sigma,
     per_image,
     sigma_of,
@@ -123,9 +126,10 @@ class Ddpm:
 
 
 @dataclass(frozen=True)
-class Edm:
+class Continuous:
     """A continuous noise level and preconditioning (Karras et al. 2022, arXiv:2206.00364)."""
 
+    factors: Callable[[DiffusionRecipe, Tensor], Preconditioning]
     recipe: DiffusionRecipe
 
     def prepare(self, net: nn.Module) -> None:
@@ -146,12 +150,11 @@ class Edm:
         recipe = self.recipe
         sigma = lognormal_sigma(level, mean=recipe.sigma_mean, std=recipe.sigma_std)
         x0 = self.denoised(net, images + per_image(sigma, eps) * eps, sigma)
-        weight = edm_weight(sigma, sigma_data=recipe.sigma_data)
-        return weight * mean_square(x0 - images)
+        return level_weight(self.factors(recipe, sigma)) * mean_square(x0 - images)
 
     def denoised(self, net: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
         """Mix what came in with what the net says (eq. 7)."""
-        factors = edm_preconditioning(sigma, sigma_data=self.recipe.sigma_data)
+        factors = self.factors(self.recipe, sigma)
         output = ask(net, per_image(factors.c_in, x) * x, sigma)
         return per_image(factors.c_skip, x) * x + per_image(factors.c_out, x) * output
 
@@ -166,9 +169,20 @@ class Edm:
         return noise * sigma
 
 
+def edm(recipe: DiffusionRecipe, sigma: Tensor) -> Preconditioning:
+    """Keep what the network sees and says at std 1."""
+    return edm_preconditioning(sigma, sigma_data=recipe.sigma_data)
+
+
+def flow(recipe: DiffusionRecipe, sigma: Tensor) -> Preconditioning:
+    """Let the network say which way, and how fast, it goes from image to noise."""
+    return flow_preconditioning(sigma)
+
+
 PROCESSES: Mapping[str, Callable[[DiffusionRecipe], Process]] = {
     "ddpm": Ddpm,
-    "edm": Edm,
+    "edm": partial(Continuous, edm),
+    "flow": partial(Continuous, flow),
 }
 
 

@@ -149,7 +149,7 @@ PREDICTIONS: Mapping[str, Prediction] = {
 }
 
 
-# EDM: Karras et al. 2022, table 1, last column; the ve frame
+# Around a network in the ve frame: EDM (Karras et al. 2022, table 1, last column); a straight way
 
 
 class Preconditioning(NamedTuple):
@@ -180,12 +180,24 @@ def edm_level(sigma: Tensor) -> Tensor:
     return sigma.log() / 4
 
 
-def edm_weight(sigma: Tensor, *, sigma_data: float) -> Tensor:
-    """Weigh the squared error of x0 so that every sigma [N] counts alike at first: 1 / c_out^2.
+def flow_preconditioning(sigma: Tensor) -> Preconditioning:
+    """Give the factors under which the network predicts a velocity, for every sigma [N].
 
-    Source: Karras et al. 2022, table 1.
+    On the straight way x_t = (1 - t) x0 + t eps with t = sigma / (1 + sigma) the network sees x_t =
+    x / (1 + sigma) and answers v = eps - x0, so that x0 = x_t - t v. A sigma whose logarithm is
+    normal is a t whose logit is. Source: Lipman et al. 2023, arXiv:2210.02747, example II; logit-
+    normal times: Esser et al. 2024, arXiv:2403.03206, section 3.1.
     """
-    return (sigma.square() + sigma_data**2) / (sigma * sigma_data).square()
+    share = 1 / (1 + sigma)
+    return Preconditioning(c_skip=share, c_out=-sigma * share, c_in=share, c_noise=edm_level(sigma))
+
+
+def level_weight(factors: Preconditioning) -> Tensor:
+    """Weigh the squared error of x0 as one of the network's own answer: 1 / c_out^2 [N].
+
+    Source: Karras et al. 2022, section 5; of a velocity it is the loss of flow matching.
+    """
+    return factors.c_out.square().reciprocal()
 
 
 def edm_sigmas(steps: int, *, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tensor:

@@ -67,15 +67,15 @@ class DiffusionRecipe:
     """A network that removes noise, and how much noise there is."""
 
     kind: Literal["diffusion"] = "diffusion"
-    process: Literal["ddpm", "edm"] = "ddpm"  # ddpm: timesteps; edm: a continuous noise level
+    process: Literal["ddpm", "edm", "flow"] = "ddpm"  # ddpm: timesteps; else a continuous level
     schedule: str = "linear"  # linear, cosine; of the ddpm process
     timesteps: int = 1000  # of the ddpm process
     prediction: str = "eps"  # eps, x0, v; of the ddpm process
     sigma_data: float = 0.5  # std of the images, of the edm process
-    sigma_mean: float = -1.2  # mean of ln(sigma) in training, of the edm process
-    sigma_std: float = 1.2  # std of ln(sigma) in training, of the edm process
-    sigma_min: float = 0.002  # smallest noise when sampling, image units, of the edm process
-    sigma_max: float = 80.0  # largest noise when sampling, image units, of the edm process
+    sigma_mean: float = -1.2  # mean of ln(sigma) in training, of edm and flow
+    sigma_std: float = 1.2  # std of ln(sigma) in training, of edm and flow
+    sigma_min: float = 0.002  # smallest noise when sampling, image units, of edm and flow
+    sigma_max: float = 80.0  # largest noise when sampling, image units, of edm and flow
     sampler: str = "ddim"  # ancestral, ddim, dpm++2m, heun
     steps: int = 50  # of the sampler
     guidance: float = 1.0  # factor on the way from the guide's image to the network's; 1: no guide
