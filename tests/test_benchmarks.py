@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from trilemma.images import read_image
+
 pytestmark = pytest.mark.slow
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 NEEDS = {  # every script, and what it cannot do without
+    "minutes": (),
     "same_minutes": (),
     "scores": ("torch_fidelity", "prdc"),
     "step_dcgan": (),
@@ -80,6 +83,18 @@ def test_same_minutes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert [row["name"] for row in found] == ["tutorial DCGAN", "mnist-gan-fast"]
     assert all(row["n"] == 16 and row["images"] >= 4 for row in found)
     assert all(row["scores"]["fd"]["value"] > row["scores"]["fd"]["floor"] for row in found)
+
+
+def test_minutes_goes_on_where_it_was_cut(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same row again, from its file; the picture has a row of twelve."""
+    out = ["--out", str(tmp_path / "new")]
+    first, again = (rows("minutes", out, capsys) for _ in range(2))
+    assert [row["spent_minutes"] for row in first] == [row["spent_minutes"] for row in again]
+    assert [row["preset"] for row in first] == ["digits-gan"]
+    assert first[0]["scores"]["fd"]["value"] > first[0]["scores"]["fd"]["floor"]
+    assert read_image(tmp_path / "new" / "digits-gan.png").shape[1] >= 12 * 56
 
 
 @pytest.mark.parametrize(
