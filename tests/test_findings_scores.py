@@ -194,6 +194,25 @@ def test_a_verdict_says_whether_it_is_over_images_or_seeds(tmp_path: Path, quick
             assert words in render(contents, language=language)
 
 
+def test_a_report_says_when_other_programs_computed(
+    tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One run of two was timed beside a program that took 80 % of a core."""
+    for name in ("alone", "crowded"):
+        handmade.make_run(tmp_path / name, handmade.RECIPE)
+    calm = scoring.measure(None)  # type: ignore[arg-type]
+    taken = iter((0.0, 0.8))
+    monkeypatch.setattr(scoring, "measure", lambda drawer: replace(calm, crowding=next(taken)))
+    heard: list[str] = []
+    names = [str(tmp_path / name) for name in ("alone", "crowded")]
+    made = compare(names, n=24, extractor="pixels", metrics=("kid",), group=False, say=heard.append)
+    told = [line for line in heard if "its speed is too low" in line]
+    assert told == ["crowded: timed while other programs computed, so its speed is too low"]
+    page = render(made.contents, language="en")
+    assert page.count("other programs took 80 % of a core while crowded was timed") == 1
+    assert "ocuparam 80 % de um núcleo" in render(made.contents, language="pt")
+
+
 def test_the_same_images_at_two_places_are_one_reference(tmp_path: Path, quick: None) -> None:
     runs = []
     for name in ("here", "there"):

@@ -142,13 +142,14 @@ def test_presets_that_are_named_exist() -> None:
     assert digits.command == "trilemma train digits-gan"
     assert not digits.advice
     assert (files("trilemma.recipe") / "presets/digits-gan.toml").is_file()
-    for preset in ("folder-gan", "mnist-gan-fast", "cifar10-dcgan"):
+    for preset in ("folder-gan", "mnist-gan-fast", "cifar10-gan-fast"):
         assert (files("trilemma.recipe") / f"presets/{preset}.toml").is_file()
 
 
 def test_few_and_mixed_are_said(zoo: Path) -> None:
-    few, mixed = health(str(zoo)).advice
+    few, held_out, mixed = health(str(zoo)).advice
     assert "5 images are few" in few
+    assert held_out.startswith("2 of them are held out: too few for precision")
     assert "1 images are grey among 4 in colour" in mixed
 
 

@@ -36,6 +36,7 @@ from trilemma.scores import Score, Scores
 from trilemma.scoring import Progress, Reference, Say, Scored, look, opened, score_run, tensor
 
 GRID = 64  # images shown of every run
+CROWDED = 0.25  # cores taken by other programs; beyond, a timing is too slow to be let pass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +117,8 @@ def compare(
         scored.append(
             score_run(place, references[key], n=n, metrics=metrics, device=where, progress=progress)
         )
+        if scored[-1].speed.crowding > CROWDED:
+            say(f"{place.name}: timed while other programs computed, so its speed is too low")
     asked = {"n": n, "extractor": extractor, "metrics": metrics, "ungroup": not group}
     asked |= {"few_steps": few_steps, "few_steps_n": few_steps_n, "device": device, **more}
     typed = [lasting(run, one) for run, one in zip(runs, found, strict=True)]
@@ -283,6 +286,9 @@ def notes(one: Scored) -> list[Note]:
         said.append(Note("note_searched", (("n", searched), ("all", there))))
     if not one.reference.held_out:
         said.append(Note("note_none_held_out"))
+    if one.speed.crowding > CROWDED:
+        percent = (("n", round(100 * one.speed.crowding)),)
+        said.append(Note("note_crowded", percent, said=one.found.name))
     return said
 
 

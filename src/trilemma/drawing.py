@@ -48,6 +48,9 @@ def sample(
         if value < 1:
             raise RunError(f"{name} is {value}; allowed: 1 or more")
     found = chosen(runs, say)
+    if kind == "folder":
+        for run in found:
+            only_images(place(out, run.name, kind, len(found)), range(seed, seed + n))
     options = DrawOptions(sampler=sampler, steps=steps, guidance=guidance)
     where = devices.pick(device)
     processes.start(where)
@@ -56,6 +59,8 @@ def sample(
         drawer = load_generator(run, device=where, options=options)
         drawer = replace(drawer, choice=Choice(precision=precision))
         how = drawer.family.how(options)
+        if drawer.family.how(options) == "" and options != DrawOptions():
+            say(f"{run.name}: a GAN; --sampler, --steps and --guidance do nothing to it")
         say(
             f"{run.name}: {n} images from {run.checkpoint}, seeds {seed} to {seed + n - 1}"
             f"{'; ' + how if how else ''}{'; bf16' if precision == 'bf16' else ''}"
@@ -128,13 +133,33 @@ def place(out: Path | None, name: str, kind: Kind, runs: int) -> Path:
     return out.with_name(f"{out.stem}-{name}{out.suffix}") if runs > 1 else out
 
 
+def only_images(folder: Path, seeds: range) -> None:
+    """Refuse a folder that holds more than the images to be drawn: they would be taken for ours.
+
+    RunError: it does.
+    """
+    ours = {image_name(seed) for seed in seeds}
+    others = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    others = sorted(set(others) - ours)
+    if others:
+        raise RunError(
+            f"{folder} holds {others[0]}{f' and {len(others) - 1:,} more' if others[1:] else ''}, "
+            "not of this draw; name a new folder: --out FOLDER"
+        )
+
+
+def image_name(seed: int) -> str:
+    """Name the file of the image that is drawn from a seed."""
+    return f"{seed:06d}.png"
+
+
 def written(pixels: Pixels, *, kind: Kind, place: Path, seed: int) -> Path:
     """Write one run's images as a folder of PNGs named by seed, or as an array."""
     folder_of(place)
     if kind == "folder":
         place.mkdir(parents=True, exist_ok=True)
         for number, picture in enumerate(pixels):
-            write_png(place / f"{seed + number:06d}.png", picture)
+            write_png(place / image_name(seed + number), picture)
     elif kind == "npy":
         with place.open("wb") as file:
             np.save(file, pixels)

@@ -1,15 +1,19 @@
 """Facts about the machine: for machine.json, for `doctor`, and for the number of threads."""
 
+import math
 import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+TIMES = 8  # of a core in /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal
+SPARE = 0.25  # of a core; with more than that idle, nobody waits for anybody
 BF16_UNITS = ("amx_bf16", "avx512_bf16", "avx512bf16", "bf16")  # without: emulated, 2-10x slower
 
 
@@ -69,6 +73,36 @@ def memory() -> int:
 def load() -> float:
     """Give how many processes were computing over the last minute; nan where it is not told."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else float("nan")
+
+
+class Used(NamedTuple):
+    """Seconds: of the clock, of all cores while they computed, of this process on them."""
+
+    clock: float
+    cores: float  # nan elsewhere than on Linux, where it is not told
+    ours: float
+
+
+def used() -> Used:
+    """Read the clocks, so that `crowding` can say what was used since."""
+    words = next((line.split() for line in _lines(Path("/proc/stat"))), [])
+    ticks = [int(word) for word in words[1 : TIMES + 1] if word.isdigit()]
+    cores = math.nan
+    if len(ticks) == TIMES:
+        user, nice, system, _, _, irq, softirq, _ = ticks
+        cores = (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+    return Used(time.perf_counter(), cores, time.process_time())
+
+
+def crowding(since: Used, now: Used, *, cores: int) -> float:
+    """Give how many cores other programs used while none was idle; 0 where one was, or unknown.
+
+    cores: of the whole machine.
+    """
+    clock, busy, ours = (after - before for after, before in zip(now, since, strict=True))
+    if math.isnan(busy) or clock <= 0 or busy / clock < cores - SPARE:
+        return 0.0
+    return max(0.0, busy - ours) / clock
 
 
 def gpus() -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import os
 import statistics
 import time
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from trilemma import devices
+from trilemma import devices, machine
 from trilemma.maths.statistics import median_error
 from trilemma.sampling import Drawer, drawn
 
@@ -30,14 +31,17 @@ class Speed:
     memory_bytes: float  # what drawing a batch takes, weights included; nan: cannot be told here
     runs: int  # timed batches
     runs_alone: int = 0  # timed drawings of one image
+    crowding: float = 0.0  # cores that other programs used meanwhile, where none was idle
 
 
 def measure(drawer: Drawer) -> Speed:
     """Time drawing one image and a batch, after a warm-up, the device synchronised."""
+    start = machine.used()
     alone = timed(drawer, 1)
     before = forget_peak(drawer.device)
     batch = timed(drawer, BATCH)
     held = peak(drawer.device) - before + weights_bytes(drawer)
+    crowding = machine.crowding(start, machine.used(), cores=os.cpu_count() or 1)
     rates = [BATCH / seconds for seconds in batch]
     return Speed(
         ms_per_image=1000 * statistics.median(alone),
@@ -47,6 +51,7 @@ def measure(drawer: Drawer) -> Speed:
         memory_bytes=held,
         runs=len(batch),
         runs_alone=len(alone),
+        crowding=crowding if drawer.device.type == "cpu" else 0.0,
     )
 
 

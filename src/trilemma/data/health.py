@@ -19,14 +19,21 @@ from trilemma.data.values import Found, Pixels, Progress, Skipped, Source, silen
 from trilemma.errors import DataError
 from trilemma.images import decode, fit, grid, refuse_tiny, to_eight_bits, to_picture
 from trilemma.places import Say, quiet
+from trilemma.recipe.recipe import DataRecipe
 
 THUMB = 16  # side of the thumbnails that are compared
 NEAR = 10.0  # root mean square, of 255, below which two thumbnails show one picture
 COMPARED = 10_000  # images, at most, that are compared with each other
 TILE, TILES = 64, 64  # side and number of the pictures on the contact sheet
+ENOUGH_HELD_OUT = 20  # images, without which coverage and copies have no value or error
 FEW = 1000  # images; below this a generator soon knows its training images by heart
 SIDES = (16, 28, 32, 48, 64)  # of the images to train on, the largest that needs no enlarging
-PRESETS = {"cifar10": "cifar10-dcgan", "digits": "digits-gan", "mnist": "mnist-gan-fast"}
+PRESETS = {
+    "cifar10": "cifar10-gan-fast",
+    "digits": "digits-gan",
+    "fashion-mnist": "fashion-mnist-gan-fast",
+    "mnist": "mnist-gan-fast",
+}
 
 
 class Duplicate(NamedTuple):
@@ -97,13 +104,14 @@ def health(
     compared = looks[:: -(-len(looks) // COMPARED)]
     grey = sum(look.grey for look in looks)
     channels = 1 if grey == len(looks) else 3
+    splits = dict(Counter(found.splits[row] for row in images))
     sheet = grid(np.stack([look.tile for look in looks if look.tile is not None]))
     return Health(
         name=found.name,
         images=len(looks),
         skipped=skipped,
         classes=_count(found.classes, found.labels[images]),
-        splits=dict(Counter(found.splits[row] for row in images)),
+        splits=splits,
         sizes=dict(sizes.most_common()),
         smallest=by_area[0],
         largest=by_area[-1],
@@ -116,7 +124,7 @@ def health(
         sheet=sheet,
         licence=found.licence,
         notes=found.notes + _notes(looks),
-        advice=_advice(len(looks), grey),
+        advice=_advice(len(looks), grey, held_out=_held_out(splits, len(looks))),
         command=_command(source, root, side, channels),
     )
 
@@ -229,11 +237,21 @@ def _side(sizes: Counter[tuple[int, int]]) -> int:
     return max((side for side in SIDES if side <= short[len(short) // 2]), default=SIDES[0])
 
 
-def _advice(images: int, grey: int) -> tuple[str, ...]:
+def _held_out(splits: Mapping[str, int], images: int) -> int:
+    """Count the images that a training keeps for its scores."""
+    return splits.get("test", 0) or round(images * DataRecipe().held_out)
+
+
+def _advice(images: int, grey: int, *, held_out: int) -> tuple[str, ...]:
     lines = []
     if images < FEW:
         lines.append(
             f"{images:,} images are few: expect copies of them, and score with kid rather than fd"
+        )
+    if held_out < ENOUGH_HELD_OUT:
+        lines.append(
+            f"{held_out:,} of them are held out: too few for precision, recall, coverage and "
+            "copies; hold out more with --data.held-out 0.3"
         )
     if 0 < grey < images:
         lines.append(f"{grey:,} images are grey among {images - grey:,} in colour: train in colour")

@@ -181,6 +181,11 @@ DETAILS: Mapping[str, tuple[str, str]] = {  # (English, Portuguese)
         "no image is held out: there is no floor, and copies cannot be told",
         "nenhuma imagem ficou fora do treino: não há piso, e não se reconhecem cópias",
     ),
+    "note_crowded": (
+        "other programs took {n} % of a core while {said} was timed: its speed is too low",
+        "outros programas ocuparam {n} % de um núcleo enquanto {said} era cronometrado: "
+        "a velocidade está abaixo da real",
+    ),
     "note_little_trained": (
         "{said} has seen {n} images, fewer than a hundred steps: it has hardly learnt anything",
         "{said} viu {n} imagens, menos de cem passos: quase não aprendeu nada",
