@@ -183,7 +183,7 @@ def test_a_box_becomes_a_line() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "no preset; allowed: cifar10-dcgan, digits-diffusion, digits-gan"),
+        ("", "no preset; allowed: cifar10-dcgan, cifar10-diffusion-fast, cifar10-gan-fast"),
         ("mnsit-dcgan", "did you mean mnist-dcgan?"),
         ("mnist-dcgan mnist-ddpm", "'mnist-ddpm' is a second preset after 'mnist-dcgan'"),
         ("mnist-dcgan --config a.toml", "each give the recipe; allowed: one"),
