@@ -33,6 +33,16 @@ def test_unlike_columns_stand_apart_with_the_reason() -> None:
     assert "features (inception ≠ domain)" in page.render(contents)
 
 
+def test_the_head_names_every_set_that_was_measured_against() -> None:
+    contents = only(
+        score(A, "fd", 21.0, 0.8, 7.6), score(B, "fd", 2.5, 0.1, 0.4, column="inception")
+    )
+    columns = dict(contents.scores.columns)
+    columns["inception"] = replace(columns["inception"], reference="cats:test")
+    two = replace(contents, scores=replace(contents.scores, columns=columns))
+    assert f"Measured against {columns['domain'].reference}, cats:test, " in page.render(two)
+
+
 def test_the_order_is_quality_coverage_speed() -> None:
     (block,) = lineup.blocks(demo(), words.read("en"), "en")
     assert [section.group for section in block.sections] == ["quality", "coverage", "speed"]

@@ -62,7 +62,10 @@ def head(contents: Contents, reader: Reader) -> View:
     """Write what stands under the title."""
     words, n = reader.words, len(contents.runs)
     lede = words["lede_one"] if n == 1 else words["lede_many"].format(n=n)
-    meta = words["meta"].format(reference=contents.reference, created=contents.created)
+    columns = contents.scores.columns
+    used = [columns[s.column] for s in contents.scores.scores if s.column in columns]
+    named = ", ".join(dict.fromkeys(column.reference for column in used)) or contents.reference
+    meta = words["meta"].format(reference=named, created=contents.created)
     known = metrics.accuracy(contents.extractor_accuracy, words, reader.language)
     return {"lede": lede, "meta": f"{meta} {known}".strip()}
 
