@@ -59,28 +59,63 @@ def test_networks_come_from_the_seed_and_leave_the_global_generator_alone() -> N
     assert not torch.equal(weights[0], weights[2])
 
 
+class Linear(torch.nn.Module):
+    """A critic whose slope is known: D(x) = <w, x>, slope w everywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.linspace(-0.1, 0.2, 784))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1) @ self.weight
+
+
+def penalty(settings: AdversarialRecipe, noise: dict[str, Tensor], batch: Batch) -> Tensor:
+    """Give what the penalties of these settings add to a linear critic's loss: [N]."""
+    critic, generator = Linear(), build(recipe()).nets["generator"]
+    off = replace(settings, r1=0.0, r2=0.0)
+    with_it, without = (
+        Duel(generator, critic, GAN_LOSSES["bce"], how).critic_loss(batch, noise, START)[0]
+        for how in (settings, off)
+    )
+    (gradient,) = torch.autograd.grad((with_it - without).sum(), critic.weight)
+    assert gradient.abs().sum() > 0
+    return (with_it - without).detach()
+
+
 @pytest.mark.parametrize("which", ["r1", "r2"])
 def test_a_penalty_adds_half_gamma_times_the_squared_slope(which: str) -> None:
-    """Against a critic whose slope is known: D(x) = <w, x>, slope w everywhere."""
-    weight = torch.full((784,), 0.1, requires_grad=True)
-
-    class Linear(torch.nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
-            return images.flatten(1) @ weight
-
     settings = recipe(critic=DCGANCritic(batchnorm=False)).family
     assert isinstance(settings, AdversarialRecipe)
-    family = build(recipe())
+    family, critic = build(recipe()), Linear()
     batch, noise = step_inputs(family)
     results = []
     for gamma in (0.0, 3.0):
         changed = replace(settings, **{which: gamma})
-        duel = Duel(family.nets["generator"], Linear(), GAN_LOSSES["bce"], changed)
+        duel = Duel(family.nets["generator"], critic, GAN_LOSSES["bce"], changed)
         results.append(duel.critic_loss(batch, noise, START)[0])
-    extra = 0.5 * 3.0 * 784 * 0.01
-    torch.testing.assert_close(results[1] - results[0], torch.full((4,), extra))
-    (gradient,) = torch.autograd.grad((results[1] - results[0]).sum(), weight)
-    torch.testing.assert_close(gradient, 4 * 3.0 * weight.detach())
+    extra = 0.5 * 3.0 * critic.weight.square().sum().detach()
+    torch.testing.assert_close((results[1] - results[0]).detach(), extra.expand(4))
+    (gradient,) = torch.autograd.grad((results[1] - results[0]).sum(), critic.weight)
+    torch.testing.assert_close(gradient, 4 * 3.0 * critic.weight.detach())
+
+
+@pytest.mark.parametrize("which", ["r1", "r2"])
+def test_a_penalty_by_differences_is_the_slope_along_a_random_step(which: str) -> None:
+    """On a linear critic (<w, n>)^2 exactly, whatever the step; its mean over n is |w|^2."""
+    how = recipe(critic=DCGANCritic(batchnorm=False), slopes="differences", **{which: 3.0})
+    family = build(how)
+    assert isinstance(how.family, AdversarialRecipe)
+    batch, noise = step_inputs(family)
+    kind = {"r1": "step_real", "r2": "step_fake"}[which]
+    assert {name for name in noise if name.startswith("step")} == {kind}
+    along = (noise[kind].flatten(1) @ Linear().weight.detach()).square()
+    for step in (0.1, 2.0):
+        found = penalty(replace(how.family, slope_step=step), noise, batch)
+        torch.testing.assert_close(found, 0.5 * 3.0 * along, rtol=1e-3, atol=1e-4)
+    many, mean = step_inputs(family, 3000)[1][kind], Linear().weight.detach().square().sum()
+    squares = (many.flatten(1) @ Linear().weight.detach()).square()
+    assert squares.mean().item() == pytest.approx(mean.item(), rel=0.08)
 
 
 def test_penalty_fades_to_its_end() -> None:

@@ -42,6 +42,7 @@ family = {
     "batchnorm": replace(gan, generator=DCGANGenerator(latent=16, **small),
                          critic=DCGANCritic(**small)),
     "penalties": replace(gan, loss="relativistic", r1=1.0, r2=1.0, instance_noise=0.1,
+                         augment=("color", "translation", "cutout"),
                          generator=DCGANGenerator(latent=16, batchnorm=False, **small),
                          critic=DCGANCritic(batchnorm=False, **small)),
     "diffusion": replace(diffusion, optimizer=replace(muon, clip=1.0)),

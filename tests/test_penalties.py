@@ -1,7 +1,8 @@
 import torch
+from numpy.polynomial.hermite_e import hermegauss
 from torch import nn
 
-from trilemma.maths.penalties import slopes_squared
+from trilemma.maths.penalties import slopes_squared, slopes_squared_between
 
 
 def test_closed_form_on_a_linear_critic() -> None:
@@ -55,3 +56,34 @@ def test_two_halves_of_a_batch_have_the_slopes_they_have_alone() -> None:
     together = slopes_squared(critic(torch.cat(halves)), *halves)
     for half, squared in zip(halves, together, strict=True):
         torch.testing.assert_close(squared, slopes_squared(critic(half), half)[0])
+
+
+def test_the_slope_between_two_points_by_hand() -> None:
+    scores, moved = torch.tensor([1.0, -2.0]), torch.tensor([1.3, -2.6])
+    found = slopes_squared_between(scores, moved, step=0.2)
+    torch.testing.assert_close(found, torch.tensor([2.25, 9.0]))
+
+
+def test_the_mean_over_steps_is_the_slope_and_so_is_what_reaches_the_weights() -> None:
+    """The mean over normal steps in the plane by Gauss and Hermite, which is exact here."""
+    torch.manual_seed(0)
+    critic = nn.Sequential(nn.Linear(2, 8), nn.Softplus(), nn.Linear(8, 1)).double()
+    images = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
+    (exact,) = slopes_squared(critic(images).squeeze(1), images)
+    places, shares = (torch.from_numpy(values) for values in hermegauss(8))
+    shares = shares / shares.sum()
+    mean = torch.zeros(3, dtype=torch.float64)
+    for x, share in zip(places, shares, strict=True):
+        for y, also in zip(places, shares, strict=True):
+            moved = images.detach() + 1e-4 * torch.stack([x, y])
+            scores = [critic(at).squeeze(1) for at in (images.detach(), moved)]
+            mean = mean + share * also * slopes_squared_between(*scores, step=1e-4)
+    torch.testing.assert_close(mean, exact, rtol=1e-6, atol=0)
+    weights = list(critic.parameters())[:3]  # the last bias moves no slope
+    pairs = zip(
+        torch.autograd.grad(mean.sum(), weights),
+        torch.autograd.grad(exact.sum(), weights),
+        strict=True,
+    )
+    for found, expected in pairs:
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)

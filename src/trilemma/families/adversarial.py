@@ -18,7 +18,7 @@ from trilemma.families.family import (
 )
 from trilemma.maths.augmentation import augment, count
 from trilemma.maths.gan_losses import GAN_LOSSES, GanLoss, label_smoothing
-from trilemma.maths.penalties import slopes_squared
+from trilemma.maths.penalties import slopes_squared, slopes_squared_between
 from trilemma.maths.rates import cosine_fade
 from trilemma.nets.blocks import whole
 from trilemma.nets.dcgan import DCGANCritic, DCGANGenerator
@@ -40,12 +40,15 @@ def build(recipe: Recipe) -> Family:
     latent = family.generator.latent
     duel = Duel(generator, critic, GAN_LOSSES[family.loss], family)
     noise: dict[str, Draw] = {"latents": latents(latent)}
+    shape = (channels, *size)
     if family.instance_noise:
-        shape = (channels, *size)
         noise |= {"on_real": gaussian(shape), "on_fake": gaussian(shape)}
     if family.augment:
         numbers = uniform(count(family.augment))
         noise |= {"change_real": numbers, "change_fake": numbers}
+    if family.slopes == "differences":
+        due = {"real": family.r1, "fake": family.r2}
+        noise |= {f"step_{kind}": gaussian(shape) for kind, weight in due.items() if weight}
     return Family(
         nets=nn.ModuleDict({"generator": generator, "critic": critic}),
         optimizers={
@@ -90,21 +93,17 @@ class Duel:
             fakes = noise["fakes"] if "fakes" in noise else self.generator(noise["latents"])
             images = self.shown(batch.images, noise, "real", at)
             fakes = self.shown(fakes, noise, "fake", at)
-        images = images.detach().requires_grad_(recipe.r1 > 0)
-        fakes = fakes.detach().requires_grad_(recipe.r2 > 0)
-        real, fake = self.scores(images, fakes)
-        losses = self.loss.critic(real=real, fake=fake)
+        shown = {"real": images, "fake": fakes}
+        due = {k: w for k, w in (("real", recipe.r1), ("fake", recipe.r2)) if w}
+        scores, squares = self.slopes(shown, noise, due)
+        losses = self.loss.critic(**scores)
         if recipe.label_real != 1:
-            losses = losses + label_smoothing(real, target=recipe.label_real)
-        scalars = {"d_real": real.detach().sigmoid(), "d_fake": fake.detach().sigmoid()}
-        penalties = (("slope_real", recipe.r1, images), ("slope_fake", recipe.r2, fakes))
-        due = [penalty for penalty in penalties if penalty[1]]
-        if due:
-            squares = slopes_squared(torch.cat([real, fake]), *(where for *_, where in due))
-            fade = cosine_fade(at.fraction, end=recipe.penalty_end)
-            for (name, weight, _), squared in zip(due, squares, strict=True):
-                losses = losses + 0.5 * weight * fade * squared
-                scalars[name] = squared.detach().sqrt()
+            losses = losses + label_smoothing(scores["real"], target=recipe.label_real)
+        scalars = {f"d_{kind}": score.detach().sigmoid() for kind, score in scores.items()}
+        fade = cosine_fade(at.fraction, end=recipe.penalty_end)
+        for kind, squared in squares.items():
+            losses = losses + 0.5 * due[kind] * fade * squared
+            scalars[f"slope_{kind}"] = squared.detach().sqrt()
         return losses, scalars
 
     def generator_loss(self, batch: Batch, noise: Noise, at: TensorClock) -> Losses:
@@ -118,12 +117,34 @@ class Duel:
         losses = self.loss.generator(real=real, fake=fake)
         return losses, {"d_fake_after": fake.detach().sigmoid()}
 
-    def scores(self, images: Tensor, fakes: Tensor) -> tuple[Tensor, Tensor]:
-        """Score both: apart under BatchNorm (the split batch), together where that is the same."""
+    def slopes(
+        self, shown: Mapping[str, Tensor], noise: Noise, due: Mapping[str, float]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Score real and fake images, and give the squared slope at those that are penalised."""
+        if due and self.recipe.slopes == "differences":
+            step = self.recipe.slope_step
+            moved = {f"{kind}, moved": shown[kind] + step * noise[f"step_{kind}"] for kind in due}
+            found = self.scores({**shown, **moved})
+            scores = {kind: found[kind] for kind in shown}
+            return scores, {
+                kind: slopes_squared_between(scores[kind], found[f"{kind}, moved"], step=step)
+                for kind in due
+            }
+        shown = {
+            kind: images.detach().requires_grad_(kind in due) for kind, images in shown.items()
+        }
+        scores = self.scores(shown)
+        if not due:
+            return scores, {}
+        squares = slopes_squared(torch.cat(list(scores.values())), *(shown[kind] for kind in due))
+        return scores, dict(zip(due, squares, strict=True))
+
+    def scores(self, shown: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Score images: apart under BatchNorm (the split batch), else together, which is equal."""
         if self.recipe.critic.batchnorm or self.recipe.critic.spectral_norm:
-            return whole(self.critic(images)), whole(self.critic(fakes))
-        real, fake = whole(self.critic(torch.cat([images, fakes]))).chunk(2)
-        return real, fake
+            return {kind: whole(self.critic(images)) for kind, images in shown.items()}
+        together = whole(self.critic(torch.cat(list(shown.values()))))
+        return dict(zip(shown, together.chunk(len(shown)), strict=True))
 
     def shown(self, images: Tensor, noise: Noise, kind: str, at: TensorClock) -> Tensor:
         """Change images as the critic is to see them; kind: real or fake.
@@ -137,7 +158,9 @@ class Duel:
             blur = recipe.instance_noise * (1 - gone).clamp(min=0)
             images = images + blur * noise[f"on_{kind}"]
         if f"change_{kind}" in noise:
-            images = augment(images.float(), noise[f"change_{kind}"], recipe.augment).float()
+            numbers = noise[f"change_{kind}"]
+            changed = augment(images.to(numbers.dtype), numbers, recipe.augment)
+            images = changed.to(numbers.dtype)  # autocast may have made a product bf16
         return images
 
 

@@ -124,6 +124,7 @@ def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
         raise RecipeError(f"family.augment names one twice: {', '.join(family.augment)}")
     _each(family, "family", not_negative, "instance_noise instance_noise_images r1 r2 penalty_end")
     positive("family.critic_updates", family.critic_updates)
+    positive("family.slope_step", family.slope_step)
     if not 0.5 < family.label_real <= 1:
         raise RecipeError(
             f"family.label_real is {family.label_real:g}; allowed: more than 0.5, at most 1"

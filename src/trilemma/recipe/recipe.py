@@ -53,6 +53,8 @@ class AdversarialRecipe:
     instance_noise_images: int = 0  # images until that noise is gone; 0: at the end
     r1: float = 0.0  # weight gamma of the R1 penalty (slope at real images); 0: off
     r2: float = 0.0  # weight gamma of the R2 penalty (slope at fake images); 0: off
+    slopes: Literal["exact", "differences"] = "exact"  # by gradient, or by scores a step apart
+    slope_step: float = 0.1  # std of that step, image units
     penalty_end: float = 1.0  # factor on both weights at the end; falls on a cosine
     augment: tuple[str, ...] = ()  # color, translation, cutout: changes to what the critic sees
     critic_updates: int = 1  # per generator update
