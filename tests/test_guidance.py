@@ -1,5 +1,6 @@
 """Guidance by an earlier self: where it leads to, what it costs, and when the guide is taken."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from trilemma.average import Average
 from trilemma.errors import RecipeError
 from trilemma.families import diffusion
 from trilemma.families.family import At, DrawOptions
+from trilemma.maths.samplers import SAMPLERS
 from trilemma.recipe.recipe import Recipe
 
 
@@ -46,6 +48,26 @@ def test_guidance_goes_on_from_the_guide_past_the_network(guidance: float, expec
     images = family.draw(nets, generators(0, 1), None, options)
     torch.testing.assert_close(images, torch.full_like(images, expected))
     assert family.evaluations(options) == (3 if guidance == 1 else 6)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("below", [0.0, 0.5, 1e9])
+def test_the_guide_is_asked_under_its_level_alone_and_counted(sampler: str, below: float) -> None:
+    """Every evaluation of either network is counted, by the networks themselves."""
+    family = diffusion.build(recipe_of(guidance=2.0, guide_below=below))
+    nets = nn.ModuleDict()
+    asked: dict[str, list[float]] = {"generator": [], "guide": []}
+    for name, levels in asked.items():
+        net = Constant(0.1)
+        net.register_forward_pre_hook(lambda net, given, to=levels: to.append(given[1][0].item()))
+        nets[name] = net
+    options = DrawOptions(sampler=sampler, steps=6)
+    family.draw(nets, generators(0, 1), None, options)
+    sigmas = [math.exp(4 * level) for level in asked["generator"]]
+    expected = [sigma for sigma in sigmas if not below or sigma <= below]
+    assert [math.exp(4 * level) for level in asked["guide"]] == expected
+    assert (0 < len(expected) < len(sigmas)) == (below == 0.5)
+    assert family.evaluations(options) == len(sigmas) + len(expected)
 
 
 def test_without_guidance_there_is_no_guide() -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -157,9 +158,14 @@ def ladder(drawer: Drawer) -> list[Way]:
 
 def dearest(drawer: Drawer, sampler: str, most: int) -> Way | None:
     """Take as many steps as so many evaluations allow; None where one step takes more."""
-    costs = [(steps, with_way(drawer, sampler, steps).evaluations) for steps in range(1, most + 1)]
-    within = [Way(sampler, steps, cost) for steps, cost in costs if cost <= most]
-    return max(within, key=lambda way: way.steps, default=None)
+    found = None
+    for steps in range(1, most + 1):
+        with suppress(RecipeError):  # more steps than there are timesteps
+            cost = with_way(drawer, sampler, steps).evaluations
+            if cost > most:
+                break
+            found = Way(sampler, steps, cost)
+    return found
 
 
 def with_way(drawer: Drawer, sampler: str, steps: int) -> Drawer:

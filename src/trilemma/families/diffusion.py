@@ -68,7 +68,7 @@ def build(recipe: Recipe) -> Family:
         draw=lambda nets, rngs, labels, options: draw(
             process, nets, rngs, shape=shape, how=chosen(family, options)
         ),
-        evaluations=lambda options: evaluations(chosen(family, options)),
+        evaluations=lambda options: evaluations(process, chosen(family, options)),
         how=lambda options: in_words(chosen(family, options)),
     )
 
@@ -97,6 +97,11 @@ class How(NamedTuple):
     sampler: str
     steps: int
     guidance: float
+    below: float  # the noise level under which the guide is asked; 0: always
+
+    def guided(self, sigma: float) -> bool:
+        """Is the guide asked at this level of noise?"""
+        return self.guidance != 1 and (self.below == 0 or sigma <= self.below)
 
 
 @torch.no_grad()
@@ -115,31 +120,46 @@ def draw(
     sigmas = process.sigmas(how.steps)
     noise = randn_each(shape, rngs).to(next(nets.parameters()))
     images = SAMPLERS[how.sampler].sample(
-        denoiser(process, nets, how.guidance), process.start(noise, sigmas[0]), sigmas, rngs
+        denoiser(process, nets, how), process.start(noise, sigmas[0]), sigmas, rngs
     )
     return images.float().clamp(-1, 1)
 
 
-def denoiser(process: Process, nets: nn.ModuleDict, guidance: float) -> Denoise:
+def denoiser(process: Process, nets: nn.ModuleDict, how: How) -> Denoise:
     """Give what finds the image behind noise: as the network says or, with a guide, further.
 
     The guide is worse at the same, so that the way from its answer to the network's leads on to a
-    better one. Source: Karras et al. 2024, arXiv:2406.02507, section 3.
+    better one. Source: Karras et al. 2024, arXiv:2406.02507, section 3. Where noise is strong it
+    only makes images alike and their colours loud: Kynkaanniemi et al. 2024, arXiv:2404.07724.
     """
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         x0 = process.denoised(nets["generator"], x, sigma)
-        if guidance == 1:
+        if not how.guided(float(sigma[0])):
             return x0
         worse = process.denoised(nets["guide"], x, sigma)
-        return worse + guidance * (x0 - worse)
+        return worse + how.guidance * (x0 - worse)
 
     return denoise
 
 
-def evaluations(how: How) -> int:
-    """Count the network evaluations that one image takes, those of the guide among them."""
-    return SAMPLERS[how.sampler].evaluations(how.steps) * (1 if how.guidance == 1 else 2)
+def evaluations(process: Process, how: How) -> int:
+    """Count the network evaluations that one image takes, those of the guide among them.
+
+    RecipeError: more steps than the process has.
+    """
+    alone = SAMPLERS[how.sampler].evaluations(how.steps)
+    if how.guidance == 1 or how.below == 0:
+        return alone * (1 if how.guidance == 1 else 2)
+    asked: list[float] = []
+
+    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+        asked.append(float(sigma[0]))
+        return x
+
+    sigmas = process.sigmas(how.steps)
+    SAMPLERS[how.sampler].sample(denoise, torch.zeros(1, 1), sigmas, [Generator()])
+    return alone + sum(map(how.guided, asked))
 
 
 def in_words(how: How) -> str:
@@ -165,7 +185,7 @@ def chosen(family: DiffusionRecipe, options: DrawOptions) -> How:
             f"guidance {guidance:g}, but this training kept no guide; "
             "train with --family.guidance 2 to have one"
         )
-    return How(name, steps, guidance)
+    return How(name, steps, guidance, family.guide_below)
 
 
 def choose(what: str, name: str, table: Mapping[str, object]) -> None:

@@ -182,6 +182,7 @@ def _diffusion(family: DiffusionRecipe, size: tuple[int, int]) -> None:
     known("family.sampler", family.sampler, SAMPLERS)
     _each(family, "family", positive, "steps sigma_data sigma_std sigma_min guidance guide_at")
     share("family.guide_at", family.guide_at)
+    not_negative("family.guide_below", family.guide_below)
     inside("family.timesteps", family.timesteps, 2, 100_000)
     if family.process == "ddpm" and family.steps > family.timesteps:
         raise RecipeError(

@@ -81,6 +81,7 @@ class DiffusionRecipe:
     sampler: str = "ddim"  # ancestral, ddim, dpm++2m, heun
     steps: int = 50  # of the sampler
     guidance: float = 1.0  # factor on the way from the guide's image to the network's; 1: no guide
+    guide_below: float = 0.0  # noise level under which the guide is asked, image units; 0: always
     guide_at: float = 0.2  # share of the training at which the averaged weights become the guide
     generator: UNet = field(default_factory=UNet)
     optimizer: OptimizerRecipe = field(default_factory=lambda: OptimizerRecipe(clip=1.0))
