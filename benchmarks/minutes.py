@@ -75,6 +75,7 @@ def trained(preset: str, minutes: float, asked: argparse.Namespace) -> Row:
         "evaluations": drawer.evaluations,
         "drawn_s": TIMED / draw_s,
         "load_before": load,
+        "n": found.scores[0].n,
         "extractor": next(iter(found.columns.values())).extractor,
         "scores": plain(found),
     }
@@ -116,7 +117,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--minutes", type=float, nargs="*", default=MINUTES, help="of each training"
     )
-    parser.add_argument("--n", type=int, default=2000, help="images that are drawn of each")
+    parser.add_argument("--n", type=int, default=0, help="images of each; 0: as evaluate takes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/minutes"), help="new, or to go on")
     parser.add_argument("--presets", nargs="*", default=PRESETS)
