@@ -54,10 +54,10 @@ def trained(preset: str, minutes: float, asked: argparse.Namespace) -> Row:
         row: Row = json.loads(kept.read_text(encoding="utf-8"))
         return row
     recipe = recipe_of(preset, minutes, asked)
-    load, start = machine.load(), time.perf_counter()
+    load = machine.load()
     with shown(f"{name}, seed {asked.seed}") as event:
         done = train(recipe, out=asked.out / name, show=event, say=say)
-    seconds = time.perf_counter() - start
+    log = done.folder.log()
     run = str(done.folder.path)
     found = assessed(run, "", n=asked.n, how=How(device=CPU, say=say)).scores
     drawer = load_generator(find_run(run), device=CPU)
@@ -69,8 +69,8 @@ def trained(preset: str, minutes: float, asked: argparse.Namespace) -> Row:
         "bench": "minutes",
         "preset": preset,
         "minutes": minutes,
-        "spent_minutes": seconds / 60,
-        "images": max(line["images_seen"] for line in done.folder.log()),
+        "spent_minutes": max(line["seconds"] for line in log) / 60,
+        "images": max(line["images_seen"] for line in log),
         "parameters": count(*drawer.family.nets.values()),
         "evaluations": drawer.evaluations,
         "drawn_s": TIMED / draw_s,
