@@ -286,24 +286,3 @@ def test_seeds_outside_the_generator_s_range_are_one_line(
         *_, line = capsys.readouterr().err.splitlines()
         assert "allowed: 0 to 4,294,967,295" in line
     assert sampling.drawn(load_generator(str(tmp_path / "run"), device=CPU), [2**32 - 1]).any()
-
-
-def test_a_folder_of_another_draw_is_not_added_to(tmp_path: Path) -> None:
-    """The same draw again is: it writes the same files."""
-    out = tmp_path / "images"
-    for _ in range(2):
-        drawing.sample(["bundle:digits-gan"], n=3, seed=7, out=out, kind="folder")
-    assert sorted(path.name for path in out.iterdir()) == [f"{i:06d}.png" for i in (7, 8, 9)]
-    for seeds, named in ((8, "000007.png, not"), (20, "000007.png and 2 more, not")):
-        with pytest.raises(RunError, match=rf"images holds {named} of this draw; name a new"):
-            drawing.sample(["bundle:digits-gan"], n=2, seed=seeds, out=out, kind="folder")
-
-
-def test_steps_of_a_gan_are_said_to_do_nothing(tmp_path: Path) -> None:
-    heard: list[str] = []
-    for steps in (0, 5):
-        drawing.sample(
-            ["bundle:digits-gan"], n=1, out=tmp_path / "a.png", steps=steps, say=heard.append
-        )
-    told = [line for line in heard if "do nothing" in line]
-    assert told == ["digits-gan: a GAN; --sampler, --steps and --guidance do nothing to it"]
