@@ -29,6 +29,8 @@ KINDS: Mapping[str, AdversarialRecipe] = {
         r2=1.0,
         critic=DCGANCritic(width=4, width_max=8, batchnorm=False),
     ),
+    "penalties by differences": replace(tiny.GAN, r1=1.0, r2=1.0, slopes="differences"),
+    "augmented": replace(tiny.GAN, r2=1.0, augment=("color", "translation", "cutout")),
 }
 
 

@@ -93,7 +93,7 @@ class Duel:
             fakes = noise["fakes"] if "fakes" in noise else self.generator(noise["latents"])
             images = self.shown(batch.images, noise, "real", at)
             fakes = self.shown(fakes, noise, "fake", at)
-        shown = {"real": images, "fake": fakes}
+        shown = {"real": images.detach(), "fake": fakes.detach()}  # fakes may be the generator's
         due = {k: w for k, w in (("real", recipe.r1), ("fake", recipe.r2)) if w}
         scores, squares = self.slopes(shown, noise, due)
         losses = self.loss.critic(**scores)
@@ -130,9 +130,8 @@ class Duel:
                 kind: slopes_squared_between(scores[kind], found[f"{kind}, moved"], step=step)
                 for kind in due
             }
-        shown = {
-            kind: images.detach().requires_grad_(kind in due) for kind, images in shown.items()
-        }
+        for kind in due:
+            shown[kind].requires_grad_()
         scores = self.scores(shown)
         if not due:
             return scores, {}
