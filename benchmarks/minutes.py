@@ -14,15 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from same_minutes import plain, score_cell
+from same_minutes import REFUSED, SHOWN, plain, score_cell
 from side_by_side import CPU, SMALLEST, Row, count, show
 from trilemma import machine
 from trilemma.assessing import assessed
 from trilemma.atomic import write_bytes
-from trilemma.errors import TrilemmaError
+from trilemma.errors import RunError, TrilemmaError
 from trilemma.images import grid, write_png
 from trilemma.live import say, shown
 from trilemma.recipe import overrides, presets
+from trilemma.recipe.naming import canonical
 from trilemma.recipe.recipe import Recipe
 from trilemma.runs import find_run
 from trilemma.sampling import Pixels, drawn, load_generator
@@ -38,22 +39,23 @@ PRESETS = (
     "folder-gan",
 )
 MINUTES = (1.0, 2.0, 5.0, 15.0)
-SHOWN = ("fd", "kid", "precision", "recall", "coverage")
 COLUMNS = 12  # pictures of each training, of seeds 0 and on
 TIMED = 100  # images that are drawn against the clock
 SIDE = 64  # pixels of a picture, at least; smaller ones are enlarged by a whole number
 TINY_N = 16
-REFUSED = 2  # exit status: a preset could not be trained as asked
 
 
 def trained(preset: str, minutes: float, asked: argparse.Namespace) -> Row:
     """Train, draw, score, or read what an earlier call wrote."""
     name = f"{preset}-{minutes:g}"
     kept = asked.out / f"{name}.json"
+    recipe = recipe_of(preset, minutes, asked)
+    told = {"seed": asked.seed, "asked_n": asked.n, "recipe": canonical(recipe, "")}
     if kept.is_file():
         row: Row = json.loads(kept.read_text(encoding="utf-8"))
+        if told != {key: row[key] for key in told}:
+            raise RunError(f"{kept} is of another seed, --n or recipe; name a new folder: --out")
         return row
-    recipe = recipe_of(preset, minutes, asked)
     load = machine.load()
     with shown(f"{name}, seed {asked.seed}") as event:
         done = train(recipe, out=asked.out / name, show=event, say=say)
@@ -67,6 +69,7 @@ def trained(preset: str, minutes: float, asked: argparse.Namespace) -> Row:
     draw_s = time.perf_counter() - start
     row = {
         "bench": "minutes",
+        **told,
         "preset": preset,
         "minutes": minutes,
         "spent_minutes": max(line["seconds"] for line in log) / 60,
@@ -125,8 +128,10 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     asked = parser.parse_args(arguments)
     if asked.tiny:
         asked.minutes, asked.n, asked.presets = (0.002,), TINY_N, ["digits-gan"]
-    pairs = [text.partition("=") for text in asked.root]
-    asked.roots = {name: folder for name, _, folder in pairs}
+    asked.roots = dict(text.split("=", 1) for text in asked.root if "=" in text)
+    wrong = [text for text in asked.root if text.partition("=")[0] not in asked.presets]
+    if wrong or len(asked.roots) < len(asked.root):
+        parser.error(f"--root {' '.join(wrong or asked.root)}; write PRESET=FOLDER, of --presets")
     return asked
 
 

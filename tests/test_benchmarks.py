@@ -94,6 +94,9 @@ def test_minutes_goes_on_where_it_was_cut(
     assert [row["spent_minutes"] for row in first] == [row["spent_minutes"] for row in again]
     assert [row["preset"] for row in first] == ["digits-gan"]
     assert first[0]["scores"]["fd"]["value"] > first[0]["scores"]["fd"]["floor"]
+    with pytest.raises(SystemExit):
+        rows("minutes", [*out, "--seed", "7"], capsys)
+    assert "is of another seed, --n or recipe" in capsys.readouterr().err
     assert read_image(tmp_path / "new" / "digits-gan.png", channels=1).shape[1] >= 12 * 56
 
 

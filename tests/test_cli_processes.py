@@ -36,6 +36,17 @@ def test_no_torch_before_there_is_work(words: list[str]) -> None:
     assert last == f"False {2 if words == ['tran'] else 0}"
 
 
+@pytest.mark.parametrize("words", [["tran"], ["train", "mnist-dcgn"], ["sample", "--n", "x"]])
+def test_of_several_processes_the_first_alone_says_what_was_typed_wrong(words: list[str]) -> None:
+    command, found = [sys.executable, "-m", "trilemma", *words], []
+    for rank in range(2):
+        env = {**os.environ, "WORLD_SIZE": "2", "RANK": str(rank)}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+        assert done.returncode == 2
+        found.append(done.stderr.splitlines())
+    assert (len(found[0]), found[1]) == (1, [])
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")
 def test_sigterm_ends_with_143() -> None:
     code = (

@@ -14,6 +14,8 @@ def test_a_folder_of_another_draw_is_not_added_to(tmp_path: Path) -> None:
     for _ in range(2):
         drawing.sample(["bundle:digits-gan"], n=3, seed=7, out=out, kind="folder")
     assert sorted(path.name for path in out.iterdir()) == [f"{i:06d}.png" for i in (7, 8, 9)]
+    (out / ".DS_Store").write_bytes(b"")  # no image
+    drawing.sample(["bundle:digits-gan"], n=3, seed=7, out=out, kind="folder")
     for seeds, named in ((8, "000007.png, not"), (20, "000007.png and 2 more, not")):
         with pytest.raises(RunError, match=rf"images holds {named} of this draw; name a new"):
             drawing.sample(["bundle:digits-gan"], n=2, seed=seeds, out=out, kind="folder")

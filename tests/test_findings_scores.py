@@ -136,6 +136,8 @@ def test_a_sampler_is_named_without_its_networks() -> None:
     assert sampler_of_recipe(recipe, options) == "ddim-7-guided-2"
     assert sampler_of_recipe(recipe, DrawOptions(guidance=1.0)) == "dpm++2m-14"
     assert sampler_of_recipe(presets.find("digits-gan").recipe) == ""
+    low = replace(recipe, family=replace(recipe.family, guide_below=0.7))  # type: ignore[call-arg]
+    assert sampler_of_recipe(low) == "dpm++2m-14-guided-2-below-0.7"
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from trilemma.errors import RecipeError
 from trilemma.families import diffusion
 from trilemma.families.family import At, DrawOptions
 from trilemma.maths.samplers import SAMPLERS
+from trilemma.recipe.checking import check
 from trilemma.recipe.recipe import Recipe
 
 
@@ -68,6 +69,23 @@ def test_the_guide_is_asked_under_its_level_alone_and_counted(sampler: str, belo
     assert [math.exp(4 * level) for level in asked["guide"]] == expected
     assert (0 < len(expected) < len(sigmas)) == (below == 0.5)
     assert family.evaluations(options) == len(sigmas) + len(expected)
+    assert family.how(options).endswith("guidance 2 below sigma 0.5") == (below == 0.5)
+
+
+@pytest.mark.parametrize("below", [0.0, 0.5])
+def test_more_steps_than_timesteps_cannot_be_counted(below: float) -> None:
+    family = diffusion.build(
+        recipe_of(process="ddpm", timesteps=16, guidance=2.0, guide_below=below)
+    )
+    assert family.evaluations(DrawOptions(sampler="ddim", steps=16)) >= 16
+    with pytest.raises(RecipeError, match="20 sampling steps, but training knows 16"):
+        family.evaluations(DrawOptions(sampler="ddim", steps=20))
+
+
+def test_a_guide_that_is_never_asked_is_refused() -> None:
+    recipe = recipe_of(guidance=2.0, guide_below=0.001)
+    with pytest.raises(RecipeError, match=r"never be asked; allowed: 0 \(always\), 0\.002 or more"):
+        check(recipe)
 
 
 def test_without_guidance_there_is_no_guide() -> None:

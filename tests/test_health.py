@@ -147,10 +147,44 @@ def test_presets_that_are_named_exist() -> None:
 
 
 def test_few_and_mixed_are_said(zoo: Path) -> None:
-    few, held_out, mixed = health(str(zoo)).advice
+    few, mixed, held_out = health(str(zoo)).advice
     assert "5 images are few" in few
-    assert held_out.startswith("2 of them are held out: too few for precision")
+    assert held_out == (
+        "2 of them are held out: too few to tell copies, and for narrow errors; add test images"
+    )
     assert "1 images are grey among 4 in colour" in mixed
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "expected"),
+    [
+        (
+            100,
+            0,
+            "10 of them are held out: too few to tell copies, and for narrow errors; "
+            "hold out more with --data.held-out 0.2",
+        ),
+        (30, 0, "3 of them are held out: too few to tell copies, and for narrow errors"),
+        (195, 0, ""),  # 20 are held out
+        (90, 20, ""),  # all of val are
+        (
+            90,
+            10,
+            "10 of them are held out: too few to tell copies, and for narrow errors; "
+            "add test images",
+        ),
+    ],
+)
+def test_too_few_held_out_images_are_said(
+    tmp_path: Path, train: int, val: int, expected: str
+) -> None:
+    for split, count in (("train", train), ("val", val)):
+        for number in range(count):
+            folder = tmp_path / split if val else tmp_path
+            folder.mkdir(exist_ok=True)
+            Image.new("L", (16, 16), number % 256).save(folder / f"{number}.png")
+    advice = [line for line in health(str(tmp_path)).advice if "held out" in line]
+    assert advice == ([expected] if expected else [])
 
 
 def test_a_source_can_be_looked_at() -> None:

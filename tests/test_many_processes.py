@@ -45,6 +45,9 @@ family = {
                          augment=("color", "translation", "cutout"),
                          generator=DCGANGenerator(latent=16, batchnorm=False, **small),
                          critic=DCGANCritic(batchnorm=False, **small)),
+    "differences": replace(gan, r1=1.0, r2=1.0, slopes="differences",
+                           generator=DCGANGenerator(latent=16, batchnorm=False, **small),
+                           critic=DCGANCritic(batchnorm=False, **small)),
     "diffusion": replace(diffusion, optimizer=replace(muon, clip=1.0)),
     "adam": replace(diffusion, optimizer=OptimizerRecipe(lr=1e-3, clip=0.1)),
 }[kind]
@@ -134,7 +137,7 @@ def the_same(one: Path, other: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="torchrun with gloo is not tried on Windows")
-@pytest.mark.parametrize("kind", ["batchnorm", "penalties", "diffusion"])
+@pytest.mark.parametrize("kind", ["batchnorm", "penalties", "differences", "diffusion"])
 def test_two_processes_equal_one(kind: str, tmp_path: Path) -> None:
     """Uneven shares (4 and 3 of 7 images), twenty steps in float64."""
     run(tmp_path / "one", kind, 1)

@@ -47,9 +47,10 @@ def test_processes_that_do_not_meet_are_one_line(monkeypatch: pytest.MonkeyPatch
 
 
 WORKER = """
-import json, sys, weakref
+import json, sys, time, weakref
 import torch
 from trilemma import processes
+from trilemma.errors import RunError
 
 processes.start()
 x = torch.arange(1.0, 6.0, dtype=torch.float64)  # five images: three here, two there
@@ -68,6 +69,16 @@ processes.barrier()
 out = {"rank": processes.rank(), "count": processes.count(), "gradient": gradient.tolist(),
        "second": second.tolist(), "a": a.tolist(), "b": b.tolist(), "c": c.tolist(),
        "shared": shared, "stop": stop}
+ran = []
+out["first"] = processes.first_one(lambda: ran.append(time.time()) or len(ran))
+out["ran"] = ran[0]
+def mistake():
+    ran.append(0)
+    raise RunError("no such thing")
+try:
+    processes.first_one(mistake)
+except RunError as error:
+    out["error"] = [str(error), error.everywhere, len(ran)]
 with open(f"{sys.argv[1]}/{processes.rank()}.json", "w") as file:
     json.dump(out, file)
 torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])  # imports what once held on to the group
@@ -116,3 +127,12 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         assert out["shared"] == "from 0"
         assert out["stop"] == [True, False]
     assert (first["rank"], second["rank"]) == (0, 1)
+
+
+def test_the_first_process_works_first_and_its_mistake_is_everyone_s(tmp_path: Path) -> None:
+    """The second does nothing after a mistake of the first: it would make the same."""
+    first, second = run_two(tmp_path)
+    assert first["first"] == second["first"] == 1
+    assert first["error"] == ["no such thing", True, 2]
+    assert second["error"] == ["no such thing", True, 1]
+    assert first["ran"] < second["ran"]  # type: ignore[operator]

@@ -106,3 +106,11 @@ def test_of_a_plain_shard_only_the_image_itself_is_read(
     monkeypatch.undo()
     raw = path.read_bytes()
     assert [raw[start : start + size] for start, size in taken] == [png(7), png(2)]
+
+
+def test_a_shard_that_is_compressed_under_a_plain_name(tmp_path: Path) -> None:
+    """`tar czf x.tar`: what it is decides, not what it is called."""
+    path = packed(tmp_path / "x.tar.gz", {"a.png": png(1), "a.cls": b"0", "b.png": png(2)})
+    found = list_shards([path.rename(tmp_path / "x.tar")])
+    assert [found.read(row) for row in (1, 0)] == [png(2), png(1)]
+    assert found.labels.tolist() == [0, -1]

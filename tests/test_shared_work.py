@@ -14,7 +14,6 @@ import pytest
 import tiny
 from handmade import make_run
 from trilemma import processes
-from trilemma.errors import DataError
 from trilemma.processes import together
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="torchrun is not tried on Windows")
@@ -66,29 +65,6 @@ def test_parts_of_all_processes_come_in_order(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(processes.dist, "all_gather_object", gather)
     assert together(lambda share: np.arange(7)[share], 7).tolist() == list(range(7))
     assert together(lambda share: np.arange(2)[share], 2).tolist() == [0, 1]
-
-
-def test_the_first_process_works_first_and_its_mistake_is_everyone_s(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    done: list[int] = []
-
-    def work() -> int:
-        done.append(processes.rank())
-        return len(done)
-
-    monkeypatch.setattr(processes, "count", lambda: 2)
-    for rank, shared, expected in ((0, None, [0]), (1, None, [1])):
-        monkeypatch.setattr(processes, "rank", lambda rank=rank: rank)
-        monkeypatch.setattr(processes, "share", lambda error, shared=shared: error or shared)
-        done.clear()
-        assert processes.first_one(work) == 1
-        assert done == expected
-    monkeypatch.setattr(processes, "share", lambda error: DataError("no image"))
-    done.clear()
-    with pytest.raises(DataError, match="no image"):
-        processes.first_one(work)
-    assert done == []
 
 
 @pytest.mark.slow

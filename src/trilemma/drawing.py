@@ -11,7 +11,7 @@ from trilemma import devices, processes
 from trilemma.devices import Choice, Precision
 from trilemma.errors import RunError
 from trilemma.families.family import DrawOptions
-from trilemma.images import grid, write_png
+from trilemma.images import grid, is_image, write_png
 from trilemma.runs import Found, find_run, newest
 from trilemma.sampling import Pixels, drawn_together, load_generator
 
@@ -59,7 +59,7 @@ def sample(
         drawer = load_generator(run, device=where, options=options)
         drawer = replace(drawer, choice=Choice(precision=precision))
         how = drawer.family.how(options)
-        if drawer.family.how(options) == "" and options != DrawOptions():
+        if run.recipe.family.kind == "adversarial" and options != DrawOptions():
             say(f"{run.name}: a GAN; --sampler, --steps and --guidance do nothing to it")
         say(
             f"{run.name}: {n} images from {run.checkpoint}, seeds {seed} to {seed + n - 1}"
@@ -139,8 +139,8 @@ def only_images(folder: Path, seeds: range) -> None:
     RunError: it does.
     """
     ours = {image_name(seed) for seed in seeds}
-    others = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    others = sorted(set(others) - ours)
+    there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    others = sorted(name for name in there if is_image(name) and name not in ours)
     if others:
         raise RunError(
             f"{folder} holds {others[0]}{f' and {len(others) - 1:,} more' if others[1:] else ''}, "

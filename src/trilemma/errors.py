@@ -20,10 +20,13 @@ class TrilemmaError(Exception):
     """Say in one line what was found, what is allowed and what to do."""
 
     status = 2
+    everywhere = False  # of several processes each has it, so that the first alone says it
 
 
 class RecipeError(TrilemmaError):
     """A field, a preset or a settings file asks for what does not exist."""
+
+    everywhere = True  # all have one recipe
 
 
 class DataError(TrilemmaError):

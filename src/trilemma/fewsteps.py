@@ -230,10 +230,7 @@ def walked(
         def progress(done: int, total: int, before: int = place) -> None:
             hearing.progress(before * total + done, len(ways) * total)
 
-        try:
-            step = walk(one, way, n=n, judge=judge, progress=progress)
-        except RecipeError:  # more steps than the process has levels of noise
-            continue
+        step = walk(one, way, n=n, judge=judge, progress=progress)
         made.append(step.point)
         progress(n, n)
         rest = ways[place + 1 :]

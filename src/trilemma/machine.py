@@ -88,7 +88,7 @@ def used() -> Used:
     words = next((line.split() for line in _lines(Path("/proc/stat"))), [])
     ticks = [int(word) for word in words[1 : TIMES + 1] if word.isdigit()]
     cores = math.nan
-    if len(ticks) == TIMES:
+    if len(ticks) == TIMES and any(ticks):  # some containers show zeros
         user, nice, system, _, _, irq, softirq, _ = ticks
         cores = (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
     return Used(time.perf_counter(), cores, time.process_time())

@@ -41,7 +41,7 @@ def start(device: torch.device | str = "cpu") -> None:
     for module in ("torch.distributed.nn.functional", "torch.distributed.fsdp"):
         importlib.import_module(module)
     try:
-        dist.init_process_group(backend, timeout=PATIENCE)
+        dist.init_process_group(backend)
     except (RuntimeError, ValueError) as error:
         raise MachineError(
             f"{_wanted()} processes were announced (WORLD_SIZE) but do not meet: "
@@ -139,10 +139,12 @@ def share(value: object) -> Any:
 def first_one(work: Callable[[], Result]) -> Result:
     """Let process 0 work before the others, which then find in the cache what it left there.
 
-    An error of ours in the first is raised in all of them.
+    An error of ours in the first is raised in all of them. They wait in a group of their own, for
+    hours if it must be: anywhere else so long a wait is a process that hangs.
     """
     if count() == 1:
         return work()
+    waiting: Any = dist.new_group(backend="gloo", timeout=PATIENCE)  # torch: or a number
     mine: list[Result] = []
     error: TrilemmaError | None = None
     if rank() == 0:
@@ -150,7 +152,11 @@ def first_one(work: Callable[[], Result]) -> Result:
             mine.append(work())
         except TrilemmaError as found:
             error = found
-    error = share(error)
+            error.everywhere = True
+    box = [error]
+    dist.broadcast_object_list(box, src=0, group=waiting)
+    dist.destroy_process_group(waiting)
+    (error,) = box
     if error is not None:
         raise error
     return mine[0] if mine else work()

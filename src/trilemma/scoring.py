@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trilemma import processes
 from trilemma.data.sources import open_source
+from trilemma.data.splits import ENOUGH_HELD_OUT
 from trilemma.data.values import Source
 from trilemma.evaluation import STANDARD, column, column_id, evaluate, labelled_by
 from trilemma.families.family import DrawOptions
@@ -27,7 +28,6 @@ from trilemma.speed import Speed, measure
 
 MOST, LEAST = 2_000, 200  # images drawn for a score, unless --n says another number
 SEARCHED = 20_000  # training images among which copies are looked for, at most
-ENOUGH_HELD_OUT = 20  # images, below which their nearest 1 % says nothing
 SEARCHED_SLOWLY = 2_000  # by slow extractors
 
 Say = Callable[[str], None]
@@ -230,6 +230,8 @@ def sampler_of_recipe(recipe: Recipe, options: DrawOptions | None = None) -> str
     steps = options.steps or getattr(recipe.family, "steps", 0)
     guidance = options.guidance or getattr(recipe.family, "guidance", 1.0)
     guided = f"-guided-{guidance:g}" if guidance != 1 else ""
+    below = getattr(recipe.family, "guide_below", 0.0)
+    guided += f"-below-{below:g}" if guided and below else ""
     return f"{name}-{steps}{guided}" if name else ""
 
 

@@ -105,7 +105,8 @@ def _dispatch(words: list[str]) -> None:
     elif words[0] in ("-V", "--version"):
         print(f"trilemma {__version__}")
     elif words[0] not in VERBS:
-        raise TrilemmaError(f"{unknown('verb', words[0], VERBS)}; see trilemma --help")
+        with _typed_everywhere():
+            raise TrilemmaError(f"{unknown('verb', words[0], VERBS)}; see trilemma --help")
     else:
         _let_sigterm_exit()
         _run(words[0], words[1:])
@@ -139,11 +140,24 @@ def _rank() -> int:
 def _call(verb: Verb, name: str, words: list[str]) -> None:
     arguments = importlib.import_module("trilemma.cli.arguments")
     if verb.trains:  # parsed before the verb's module, which loads torch
-        command = arguments.parse_train(words)
+        with _typed_everywhere():
+            command = arguments.parse_train(words)
         _train(importlib.import_module(f"trilemma.cli.{verb.module}"), command)
     else:
         module = importlib.import_module(f"trilemma.cli.{verb.module}")
-        module.run(arguments.parse(module.Arguments, words, verb=name))
+        with _typed_everywhere():
+            parsed = arguments.parse(module.Arguments, words, verb=name)
+        module.run(parsed)
+
+
+@contextlib.contextmanager
+def _typed_everywhere() -> Iterator[None]:
+    """Mark a mistake in what was typed: every process has been given it."""
+    try:
+        yield
+    except TrilemmaError as error:
+        error.everywhere = True
+        raise
 
 
 def _train(module: ModuleType, command: object) -> None:
@@ -170,6 +184,8 @@ def _say(error: Exception, *, debug: bool) -> int:
     """Print one line about an error; give the exit status."""
     known = _as_ours(error)
     if known is not None:
+        if _rank() and known.everywhere:
+            return known.status
         where = f" (process {_rank()})" if _rank() else ""
         print(f"trilemma{where}: {' '.join(str(known).split())}", file=sys.stderr)
         return known.status

@@ -1,5 +1,6 @@
 """A data set's health: what is in it, what is broken, what is there twice, what to train on it."""
 
+import math
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from PIL import Image
 from trilemma.data.named import NAMED
 from trilemma.data.shape import is_grey
 from trilemma.data.sources import list_images, split_of
-from trilemma.data.splits import pick
+from trilemma.data.splits import ENOUGH_HELD_OUT, pick
 from trilemma.data.values import Found, Pixels, Progress, Skipped, Source, silent
 from trilemma.errors import DataError
 from trilemma.images import decode, fit, grid, refuse_tiny, to_eight_bits, to_picture
@@ -25,7 +26,8 @@ THUMB = 16  # side of the thumbnails that are compared
 NEAR = 10.0  # root mean square, of 255, below which two thumbnails show one picture
 COMPARED = 10_000  # images, at most, that are compared with each other
 TILE, TILES = 64, 64  # side and number of the pictures on the contact sheet
-ENOUGH_HELD_OUT = 20  # images, without which coverage and copies have no value or error
+HALF = 0.5  # of the images; nobody should hold out more
+SHARE = DataRecipe().held_out
 FEW = 1000  # images; below this a generator soon knows its training images by heart
 SIDES = (16, 28, 32, 48, 64)  # of the images to train on, the largest that needs no enlarging
 PRESETS = {
@@ -91,6 +93,7 @@ def health(
     be too small; None: as suggested. DataError: nothing there, or no image can be used.
     """
     found, rows = _listed(source, root, say)
+    whole = isinstance(source, str) and split_of(source)[1] == "all"
     readable, skipped = _look_at_all(found, rows, progress)
     side = _side(Counter(look.size for look in readable))
     looks, tiny = _large_enough(readable, found, size or (side, side))
@@ -104,14 +107,13 @@ def health(
     compared = looks[:: -(-len(looks) // COMPARED)]
     grey = sum(look.grey for look in looks)
     channels = 1 if grey == len(looks) else 3
-    splits = dict(Counter(found.splits[row] for row in images))
     sheet = grid(np.stack([look.tile for look in looks if look.tile is not None]))
     return Health(
         name=found.name,
         images=len(looks),
         skipped=skipped,
         classes=_count(found.classes, found.labels[images]),
-        splits=splits,
+        splits=dict(Counter(found.splits[row] for row in images)),
         sizes=dict(sizes.most_common()),
         smallest=by_area[0],
         largest=by_area[-1],
@@ -124,7 +126,7 @@ def health(
         sheet=sheet,
         licence=found.licence,
         notes=found.notes + _notes(looks),
-        advice=_advice(len(looks), grey, held_out=_held_out(splits, len(looks))),
+        advice=(*_advice(len(looks), grey), *(_held_out(found) if whole else ())),
         command=_command(source, root, side, channels),
     )
 
@@ -133,7 +135,9 @@ def _listed(source: Source | str, root: str, say: Say) -> tuple[Found, Sequence[
     if isinstance(source, str):
         text, split = split_of(source)
         found = list_images(text, split=split, root=root, say=say)
-        return found, pick(found, split, classes=(), held_out=0.1).tolist() if found.names else []
+        return found, (
+            pick(found, split, classes=(), held_out=SHARE).tolist() if found.names else []
+        )
     pixels = source.pixels
     found = Found(
         name=source.name,
@@ -237,21 +241,23 @@ def _side(sizes: Counter[tuple[int, int]]) -> int:
     return max((side for side in SIDES if side <= short[len(short) // 2]), default=SIDES[0])
 
 
-def _held_out(splits: Mapping[str, int], images: int) -> int:
-    """Count the images that a training keeps for its scores."""
-    return splits.get("test", 0) or round(images * DataRecipe().held_out)
+def _held_out(found: Found) -> tuple[str, ...]:
+    """Say so where a training on all of it would keep too few images for its scores."""
+    count = len(pick(found, "test", classes=(), held_out=SHARE))
+    if count >= ENOUGH_HELD_OUT:
+        return ()
+    line = f"{count:,} of them are held out: too few to tell copies, and for narrow errors"
+    share = math.ceil(100 * ENOUGH_HELD_OUT / len(found.names)) / 100
+    if {"test", "val"} & set(found.splits):
+        return (f"{line}; add test images",)
+    return (f"{line}; hold out more with --data.held-out {share:g}" if share <= HALF else line,)
 
 
-def _advice(images: int, grey: int, *, held_out: int) -> tuple[str, ...]:
+def _advice(images: int, grey: int) -> tuple[str, ...]:
     lines = []
     if images < FEW:
         lines.append(
             f"{images:,} images are few: expect copies of them, and score with kid rather than fd"
-        )
-    if held_out < ENOUGH_HELD_OUT:
-        lines.append(
-            f"{held_out:,} of them are held out: too few for precision, recall, coverage and "
-            "copies; hold out more with --data.held-out 0.3"
         )
     if 0 < grey < images:
         lines.append(f"{grey:,} images are grey among {images - grey:,} in colour: train in colour")

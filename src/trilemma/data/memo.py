@@ -15,7 +15,7 @@ class Memo:
     """JSON values by file, for the files of one folder; kept in the cache."""
 
     def __init__(self, folder: Path, purpose: str) -> None:
-        """purpose: one word; values of different purposes do not mix."""
+        """purpose: what is remembered; values of different purposes do not mix."""
         key = hashlib.sha256(f"{purpose}\n{folder.resolve()}".encode()).hexdigest()[:32]
         self.store = cache_folder() / "memo" / f"{key}.json"
         self.values: dict[str, list[Any]] = {}

@@ -1,6 +1,5 @@
 """WebDataset shards: .tar or .tar.gz files of images, each with its label beside it."""
 
-import gzip
 import hashlib
 import re
 import tarfile
@@ -10,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -131,26 +130,30 @@ def samples_of(path: Path) -> Iterator[dict[str, Any]]:
     """
     from webdataset.tariterators import group_by_keys
 
-    with gzip.open(path) if packed(path) else path.open("rb") as file:
-        members = _members(cast(IO[bytes], file), whole=packed(path))
+    with path.open("rb") as file:
         yield from group_by_keys(
-            {"fname": name, "data": member, "__url__": ""} for name, member in members
+            {"fname": name, "data": member, "__url__": ""} for name, member in _members(file)
         )
 
 
-def packed(path: Path) -> bool:
-    """Is a shard compressed, so that it can only be read from its start?"""
-    return path.suffix.lower() in (".gz", ".tgz")
-
-
-def _members(file: IO[bytes], *, whole: bool) -> Iterator[tuple[str, Member]]:
-    """Give the name and the content of each file in a shard; whole: its bytes lie compressed."""
-    with tarfile.open(fileobj=file, mode="r|" if whole else "r:") as shard:
+def _members(file: IO[bytes]) -> Iterator[tuple[str, Member]]:
+    """Give the name and the content of each file in a shard, compressed or not."""
+    shard, plain = _opened(file)
+    with shard:
         for entry in shard:
             content = shard.extractfile(entry) if entry.isreg() else None
             if content is not None and not META.match(entry.name):
-                yield entry.name, Member(content.read(), -1 if whole else entry.offset_data)
+                yield entry.name, Member(content.read(), entry.offset_data if plain else -1)
             shard.members = []  # type: ignore[attr-defined]  # else it remembers all it has seen
+
+
+def _opened(file: IO[bytes]) -> tuple[tarfile.TarFile, bool]:
+    """Open a shard, and say whether its bytes lie plain; a name does not tell that for sure."""
+    try:
+        return tarfile.open(fileobj=file, mode="r:"), True
+    except tarfile.ReadError:
+        file.seek(0)
+        return tarfile.open(fileobj=file, mode="r|*"), False
 
 
 def _image(sample: dict[str, Any]) -> tuple[str, Member]:

@@ -9,6 +9,8 @@ import numpy as np
 from trilemma.data.values import Found
 from trilemma.errors import DataError
 
+ENOUGH_HELD_OUT = 20  # images, below which their nearest 1 % says nothing of copies
+
 
 def pick(found: Found, split: str, *, classes: Sequence[str], held_out: float) -> np.ndarray:
     """Give the rows of a split (train, test, val, all) and of some classes (none: all), int64.

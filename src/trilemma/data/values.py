@@ -65,7 +65,7 @@ class Found:
     digest: Callable[[int], str]  # sha256 of what `read` gives
     pixels: Pixels | None = None  # uint8 [N, H, W, C], where all is one array already
     own_split: bool = False  # train and test are the set's own, even where only one is listed
-    chunks: tuple[int, ...] = ()  # images in each file that can only be read from its start
+    chunks: tuple[int, ...] = ()  # images in each file; its images are read together
     licence: str = ""
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -129,13 +130,16 @@ def denoiser(process: Process, nets: nn.ModuleDict, how: How) -> Denoise:
     """Give what finds the image behind noise: as the network says or, with a guide, further.
 
     The guide is worse at the same, so that the way from its answer to the network's leads on to a
-    better one. Source: Karras et al. 2024, arXiv:2406.02507, section 3. Where noise is strong it
-    only makes images alike and their colours loud: Kynkaanniemi et al. 2024, arXiv:2404.07724.
+    better one. Source: Karras et al. 2024, arXiv:2406.02507, section 3. To ask it under a level of
+    noise alone is an idea of Kynkaanniemi et al. 2024, arXiv:2404.07724, for guidance by classes.
     """
+    alone = partial(process.denoised, nets["generator"])
+    if how.guidance == 1:
+        return alone
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
-        x0 = process.denoised(nets["generator"], x, sigma)
-        if not how.guided(float(sigma[0])):
+        x0 = alone(x, sigma)
+        if how.below and not how.guided(float(sigma[0])):  # reading sigma waits for a GPU
             return x0
         worse = process.denoised(nets["guide"], x, sigma)
         return worse + how.guidance * (x0 - worse)
@@ -148,6 +152,7 @@ def evaluations(process: Process, how: How) -> int:
 
     RecipeError: more steps than the process has.
     """
+    sigmas = process.sigmas(how.steps)
     alone = SAMPLERS[how.sampler].evaluations(how.steps)
     if how.guidance == 1 or how.below == 0:
         return alone * (1 if how.guidance == 1 else 2)
@@ -157,7 +162,6 @@ def evaluations(process: Process, how: How) -> int:
         asked.append(float(sigma[0]))
         return x
 
-    sigmas = process.sigmas(how.steps)
     SAMPLERS[how.sampler].sample(denoise, torch.zeros(1, 1), sigmas, [Generator()])
     return alone + sum(map(how.guided, asked))
 
@@ -165,6 +169,7 @@ def evaluations(process: Process, how: How) -> int:
 def in_words(how: How) -> str:
     """Say how images are drawn, for people."""
     guided = "" if how.guidance == 1 else f", guidance {how.guidance:g}"
+    guided += f" below sigma {how.below:g}" if guided and how.below else ""
     return f"{how.sampler}, {how.steps} steps{guided}"
 
 

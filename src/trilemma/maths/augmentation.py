@@ -39,8 +39,8 @@ def color(images: Tensor, numbers: Tensor) -> Tensor:
 def translation(images: Tensor, numbers: Tensor) -> Tensor:
     """Move by whole pixels, up to an eighth of each side; what comes in is 0.
 
-    numbers: [N, 2], down and to the right. A product with two matrices of ones and zeros: exact,
-    and its gradient needs no scattered additions.
+    numbers: [N, 2], down and to the right. A product with two matrices of ones and zeros: exact but
+    for the rounding of autocast, and its gradient needs no scattered additions.
     """
     down, right = (
         _shift(along, side, images.dtype)

@@ -183,6 +183,11 @@ def _diffusion(family: DiffusionRecipe, size: tuple[int, int]) -> None:
     _each(family, "family", positive, "steps sigma_data sigma_std sigma_min guidance guide_at")
     share("family.guide_at", family.guide_at)
     not_negative("family.guide_below", family.guide_below)
+    if family.process != "ddpm" and 0 < family.guide_below < family.sigma_min:
+        raise RecipeError(
+            f"family.guide_below is {family.guide_below:g}, under family.sigma_min: the guide "
+            f"would never be asked; allowed: 0 (always), {family.sigma_min:g} or more"
+        )
     inside("family.timesteps", family.timesteps, 2, 100_000)
     if family.process == "ddpm" and family.steps > family.timesteps:
         raise RecipeError(

@@ -74,7 +74,7 @@ class DiffusionRecipe:
     timesteps: int = 1000  # of the ddpm process
     prediction: str = "eps"  # eps, x0, v; of the ddpm process
     sigma_data: float = 0.5  # std of the images, of the edm process
-    sigma_mean: float = -1.2  # mean of ln(sigma) in training, of edm and flow
+    sigma_mean: float = -1.2  # mean of ln(sigma) in training, of edm; 0 with std 1 suits flow
     sigma_std: float = 1.2  # std of ln(sigma) in training, of edm and flow
     sigma_min: float = 0.002  # smallest noise when sampling, image units, of edm and flow
     sigma_max: float = 80.0  # largest noise when sampling, image units, of edm and flow
