@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from trilemma.families import build
-from trilemma.families.adversarial import Duel
+from trilemma.families.duel import Duel
 from trilemma.families.family import At, Batch, DrawOptions, Family
 from trilemma.maths.gan_losses import GAN_LOSSES
 from trilemma.recipe.networks import DCGANCritic, DCGANGenerator
@@ -44,8 +44,8 @@ def test_losses_reach_their_network_and_no_other(loss: str) -> None:
         losses.sum().backward()
         for name, net in family.nets.items():
             parameters = list(net.parameters())
-            if GAN_LOSSES[loss].paired and name == "critic":
-                parameters.pop()  # only differences of scores count: the last bias cancels
+            if name == "critic":
+                parameters.pop()  # where only differences count the last bias cancels
             reached = [p.grad is not None and p.grad.abs().sum() > 0 for p in parameters]
             assert all(reached) if name == phase.trains else not any(reached)
 
@@ -75,7 +75,9 @@ def penalty(settings: AdversarialRecipe, noise: dict[str, Tensor], batch: Batch)
     critic, generator = Linear(), build(recipe()).nets["generator"]
     off = replace(settings, r1=0.0, r2=0.0)
     with_it, without = (
-        Duel(generator, critic, GAN_LOSSES["bce"], how).critic_loss(batch, noise, START)[0]
+        Duel(generator, critic, GAN_LOSSES["bce"], Recipe(family=how)).critic_loss(
+            batch, noise, START
+        )[0]
         for how in (settings, off)
     )
     (gradient,) = torch.autograd.grad((with_it - without).sum(), critic.weight)
@@ -92,7 +94,7 @@ def test_a_penalty_adds_half_gamma_times_the_squared_slope(which: str) -> None:
     results = []
     for gamma in (0.0, 3.0):
         changed = replace(settings, **{which: gamma})
-        duel = Duel(family.nets["generator"], critic, GAN_LOSSES["bce"], changed)
+        duel = Duel(family.nets["generator"], critic, GAN_LOSSES["bce"], Recipe(family=changed))
         results.append(duel.critic_loss(batch, noise, START)[0])
     extra = 0.5 * 3.0 * critic.weight.square().sum().detach()
     torch.testing.assert_close((results[1] - results[0]).detach(), extra.expand(4))

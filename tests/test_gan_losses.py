@@ -13,10 +13,17 @@ ORACLE = {  # name: (critic, generator), by hand
         -log(1 / (1 + exp(-0.5))) - log(1 - 1 / (1 + exp(0.25))),
         -log(1 / (1 + exp(0.25))),
     ),
+    "hinge": ((1 - 0.5) + (1 - 0.25), 0.25),
+    "least-squares": (0.5 * (0.5**2 + 0.25**2), 0.5 * 1.25**2),
     "relativistic": (
         -log(1 / (1 + exp(-(0.5 + 0.25)))),
         -log(1 / (1 + exp(-(-0.25 - 0.5)))),
     ),
+    "saturating": (
+        -log(1 / (1 + exp(-0.5))) - log(1 - 1 / (1 + exp(0.25))),
+        log(1 - 1 / (1 + exp(0.25))),
+    ),
+    "wasserstein": (-0.25 - 0.5, 0.25),
 }
 
 
@@ -39,7 +46,7 @@ def test_direction(name: str) -> None:
     """Critic and generator pull the fake score opposite ways, with no dead gradient."""
     loss = GAN_LOSSES[name]
     real = torch.tensor([REAL, -1.0], requires_grad=True)
-    fake = torch.tensor([FAKE, 2.0], requires_grad=True)
+    fake = torch.tensor([0.25, 0.75], requires_grad=True)  # below 1, where least squares turn
     of_real, of_fake = torch.autograd.grad(loss.critic(real=real, fake=fake).sum(), [real, fake])
     (for_generator,) = torch.autograd.grad(loss.generator(real=real, fake=fake).sum(), [fake])
     assert (of_real < 0).all()
@@ -78,3 +85,25 @@ def test_label_smoothing_is_cross_entropy_with_a_soft_target() -> None:
     soft = binary_cross_entropy_with_logits(real, torch.full((2,), 0.9), reduction="none")
     hard = binary_cross_entropy_with_logits(fake, torch.zeros(2), reduction="none")
     torch.testing.assert_close(ours, soft + hard)
+
+
+def test_the_original_loss_fades_where_the_critic_is_sure_and_the_other_does_not() -> None:
+    """Slopes in the score of a fake: -sigmoid(x) and sigmoid(x) - 1, by hand."""
+    score = -6.0
+    fake = torch.tensor([score], dtype=torch.float64, requires_grad=True)
+    slopes = {}
+    for name in ("saturating", "bce"):
+        loss = GAN_LOSSES[name].generator(real=fake.detach(), fake=fake)
+        slopes[name] = torch.autograd.grad(loss.sum(), fake)[0].item()
+    sure = 1 / (1 + exp(-score))
+    assert slopes["saturating"] == pytest.approx(-sure, rel=1e-12)
+    assert slopes["bce"] == pytest.approx(sure - 1, rel=1e-12)
+
+
+def test_hinge_is_flat_beyond_the_margins() -> None:
+    real = torch.tensor([1.5], requires_grad=True)
+    fake = torch.tensor([-1.5], requires_grad=True)
+    loss = GAN_LOSSES["hinge"].critic(real=real, fake=fake)
+    slopes = torch.autograd.grad(loss.sum(), [real, fake])
+    assert loss.item() == 0
+    assert all(slope.item() == 0 for slope in slopes)

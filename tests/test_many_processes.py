@@ -73,7 +73,8 @@ made.nets.double()
 made = replace(made, phases=tuple(map(widened, made.phases)))
 if made.shared is not None:
     make = made.shared.make
-    made = replace(made, shared=made.shared._replace(make=lambda noise: make(double(noise))))
+    made = replace(made, shared=made.shared._replace(
+        make=lambda batch, noise: make(batch, double(noise))))
 
 
 def score(nets):

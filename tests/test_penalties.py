@@ -1,8 +1,14 @@
+import pytest
 import torch
 from numpy.polynomial.hermite_e import hermegauss
 from torch import nn
 
-from trilemma.maths.penalties import slopes_squared, slopes_squared_between
+from trilemma.maths.penalties import (
+    apart_from_one,
+    between,
+    slopes_squared,
+    slopes_squared_between,
+)
 
 
 def test_closed_form_on_a_linear_critic() -> None:
@@ -87,3 +93,28 @@ def test_the_mean_over_steps_is_the_slope_and_so_is_what_reaches_the_weights() -
     )
     for found, expected in pairs:
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_images_between_by_hand() -> None:
+    real, fake = torch.tensor([[0.0, 2.0], [1.0, 1.0]]), torch.tensor([[4.0, 0.0], [1.0, -3.0]])
+    found = between(real, fake, torch.tensor([0.25, 0.5]))
+    torch.testing.assert_close(found, torch.tensor([[1.0, 1.5], [1.0, -1.0]]))
+
+
+def test_apart_from_one_by_hand_and_where_the_slope_is_zero() -> None:
+    squared = torch.tensor([25.0, 1.0, 0.0, 0.25], requires_grad=True)
+    found = apart_from_one(squared)
+    torch.testing.assert_close(found.detach(), torch.tensor([16.0, 0.0, 1.0, 0.25]))
+    found.sum().backward()
+    assert squared.grad is not None
+    assert squared.grad.isfinite().all()
+    assert squared.grad[0].item() == pytest.approx(2 * (5 - 1) / (2 * 5))
+
+
+def test_the_penalty_of_wgan_gp_moves_a_linear_critic_to_slope_one() -> None:
+    """D(x) = <w, x>: the gradient of (|w| - 1)^2 is 2 (|w| - 1) w / |w|."""
+    weight = torch.tensor([3.0, -4.0], dtype=torch.float64, requires_grad=True)
+    images = torch.randn(1, 2, dtype=torch.float64, requires_grad=True)
+    apart_from_one(slopes_squared(images @ weight, images)[0]).sum().backward()
+    assert weight.grad is not None
+    torch.testing.assert_close(weight.grad, 2 * 4 * weight.detach() / 5)

@@ -12,7 +12,7 @@ import tiny
 from trilemma.data.batches import Batches
 from trilemma.data.sources import open_source
 from trilemma.families import build
-from trilemma.families.family import At, Noise
+from trilemma.families.family import At, Batch, Noise
 from trilemma.measuring import from_plain, measured, to_plain
 from trilemma.recipe.networks import DCGANCritic
 from trilemma.recipe.recipe import AdversarialRecipe
@@ -76,7 +76,7 @@ def test_without_the_memory_to_share_every_phase_makes_its_own(data: Path) -> No
     whole = task.family.shared
     assert whole is not None
 
-    def make(noise: Noise) -> Tensor:
+    def make(batch: Batch, noise: Noise) -> Tensor:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     task.family = replace(task.family, shared=whole._replace(make=make))

@@ -1,11 +1,11 @@
 """The optimizers of a network: Adam and, for the layers between its features, Muon."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch.optim import AdamW, Optimizer, RMSprop
 
 from trilemma.recipe.recipe import OptimizerRecipe
 
@@ -116,16 +116,8 @@ def optimizers_of(name: str, net: nn.Module, settings: OptimizerRecipe) -> dict[
     kinds = MUON_LAYERS[settings.muon_layers] if settings.muon_lr else ()
     matrices, turned = between(net, kinds)
     taken = {id(p) for p in (*matrices, *turned)}
-    made: dict[str, Optimizer] = {
-        name: AdamW(
-            [p for p in trained if id(p) not in taken],
-            lr=settings.lr,
-            betas=(settings.beta1, settings.beta2),
-            eps=settings.eps,
-            weight_decay=settings.weight_decay,
-            fused=trained[0].device.type in ("cpu", "cuda"),
-        )
-    }
+    rest = [p for p in trained if id(p) not in taken]
+    made: dict[str, Optimizer] = {name: RULES[settings.rule](rest, settings)}
     if taken:
         made[name + MUON] = Muon(
             matrices,
@@ -135,6 +127,31 @@ def optimizers_of(name: str, net: nn.Module, settings: OptimizerRecipe) -> dict[
             turned=turned,
         )
     return made
+
+
+def adam(weights: Sequence[nn.Parameter], settings: OptimizerRecipe) -> Optimizer:
+    """Make Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
+    return AdamW(
+        weights,
+        lr=settings.lr,
+        betas=(settings.beta1, settings.beta2),
+        eps=settings.eps,
+        weight_decay=settings.weight_decay,
+        fused=weights[0].device.type in ("cpu", "cuda"),
+    )
+
+
+def rmsprop(weights: Sequence[nn.Parameter], settings: OptimizerRecipe) -> Optimizer:
+    """Make RMSProp (Tieleman and Hinton 2012), as WGAN takes it: no mean of the gradient."""
+    return RMSprop(
+        weights, lr=settings.lr, alpha=settings.beta2, eps=settings.eps, momentum=settings.beta1
+    )
+
+
+RULES: Mapping[str, Callable[[Sequence[nn.Parameter], OptimizerRecipe], Optimizer]] = {
+    "adam": adam,
+    "rmsprop": rmsprop,
+}
 
 
 def owner(optimizer: str) -> str:

@@ -130,9 +130,9 @@ def shared(task: Task, later: Sequence[Phase], batch: Batch, at: Clock) -> Noise
         return {}
     only(task, what.trains)
     n = task.recipe.train.batch_size
-    (_, noise), *_ = parts(task, readers[0], batch, at, n)
+    (part, noise), *_ = parts(task, readers[0], batch, at, n)
     with autocast(task.compute.choice, task.device), seeded(task, readers[0], at, 0):
-        return {what.name: what.make(noise)}
+        return {what.name: what.make(part, noise)}
 
 
 def descend(

@@ -89,15 +89,15 @@ class Shared(NamedTuple):
 
     name: str  # under which the phases find it in their noise, if it was made
     trains: str  # the network whose gradients go through it, in the phase that trains it
-    make: Callable[[Noise], Tensor]
+    make: Callable[[Batch, Noise], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """What is trained: networks, optimizers, phases, and how images are drawn.
 
-    draw(nets, rngs, labels_or_low, options) -> images [N, C, H, W]; one generator an image, so that
-    image i depends on its own seed alone.
+    draw(nets, rngs, conditions or low, options) -> images [N, C, H, W]; one generator an image, so
+    that image i depends on its own seed, and on what is asked of it, alone.
     """
 
     nets: ModuleDict  # nets["generator"] makes the images in every family

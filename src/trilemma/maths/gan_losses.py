@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
 
 
 class GanLoss(NamedTuple):
@@ -13,6 +13,8 @@ class GanLoss(NamedTuple):
     critic: Callable[..., Tensor]
     generator: Callable[..., Tensor]
     paired: bool = False  # does the generator's loss read the real scores?
+    logistic: bool = False  # is the sigmoid of a score a probability of real?
+    distance: bool = False  # is real less fake an estimate of the Wasserstein distance?
 
 
 def bce_critic(*, real: Tensor, fake: Tensor) -> Tensor:
@@ -31,6 +33,61 @@ def bce_generator(*, real: Tensor, fake: Tensor) -> Tensor:
     Source: Goodfellow et al. 2014, arXiv:1406.2661, section 3, last paragraph.
     """
     return softplus(-fake)
+
+
+def saturating_generator(*, real: Tensor, fake: Tensor) -> Tensor:
+    """Log-probability that a fake is found out: the original minimax form.
+
+    fake: critic scores [N], before the sigmoid; real is not read. Returns [N], <= 0, not averaged.
+    Its slope in the score is -sigmoid(fake): it fades where the critic is sure of a fake, where the
+    non-saturating one's is -1. Source: Goodfellow et al. 2014, arXiv:1406.2661, eq. 1.
+    """
+    return -softplus(fake)
+
+
+def least_squares_critic(*, real: Tensor, fake: Tensor) -> Tensor:
+    """Draw real scores to 1 and fake scores to 0.
+
+    real, fake: critic scores [N]. Returns [N], >= 0, not averaged.
+    Source: Mao et al. 2016, arXiv:1611.04076, eq. 9 (a = 0, b = c = 1).
+    """
+    return 0.5 * ((real - 1).square() + fake.square())
+
+
+def least_squares_generator(*, real: Tensor, fake: Tensor) -> Tensor:
+    """Draw fake scores to 1.
+
+    fake: critic scores [N]; real is not read. Returns [N], >= 0, not averaged.
+    Source: Mao et al. 2016, arXiv:1611.04076, eq. 9.
+    """
+    return 0.5 * (fake - 1).square()
+
+
+def hinge_critic(*, real: Tensor, fake: Tensor) -> Tensor:
+    """Push real scores above +1 and fake scores below -1; flat beyond.
+
+    real, fake: critic scores [N]. Returns [N], >= 0, not averaged.
+    Source: Miyato et al. 2018, arXiv:1802.05957, eq. 16.
+    """
+    return relu(1 - real) + relu(1 + fake)
+
+
+def wasserstein_critic(*, real: Tensor, fake: Tensor) -> Tensor:
+    """Push real scores up and fake scores down, without end: the critic must be kept Lipschitz.
+
+    real, fake: critic scores [N]. Returns [N], not averaged; its mean is less the estimate of the
+    Wasserstein distance. Source: Arjovsky et al. 2017, arXiv:1701.07875, eq. 3.
+    """
+    return fake - real
+
+
+def raising_generator(*, real: Tensor, fake: Tensor) -> Tensor:
+    """Push fake scores up, without end.
+
+    fake: critic scores [N]; real is not read. Returns [N], not averaged.
+    Source: Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1; Miyato et al. 2018, eq. 17.
+    """
+    return -fake
 
 
 def relativistic_critic(*, real: Tensor, fake: Tensor) -> Tensor:
@@ -52,8 +109,14 @@ def relativistic_generator(*, real: Tensor, fake: Tensor) -> Tensor:
 
 
 GAN_LOSSES: Mapping[str, GanLoss] = {
-    "bce": GanLoss(bce_critic, bce_generator),
-    "relativistic": GanLoss(relativistic_critic, relativistic_generator, paired=True),
+    "bce": GanLoss(bce_critic, bce_generator, logistic=True),
+    "hinge": GanLoss(hinge_critic, raising_generator),
+    "least-squares": GanLoss(least_squares_critic, least_squares_generator),
+    "relativistic": GanLoss(
+        relativistic_critic, relativistic_generator, paired=True, logistic=True
+    ),
+    "saturating": GanLoss(bce_critic, saturating_generator, logistic=True),
+    "wasserstein": GanLoss(wasserstein_critic, raising_generator, distance=True),
 }
 
 

@@ -5,11 +5,8 @@ the tables hold functions, so they are imported late: reading a recipe must not 
 """
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
 
 from trilemma.errors import RecipeError
-from trilemma.recipe.closest import unknown
 from trilemma.recipe.files import SCHEMA
 from trilemma.recipe.networks import DCGANCritic, DCGANGenerator, UNet
 from trilemma.recipe.recipe import (
@@ -23,10 +20,12 @@ from trilemma.recipe.recipe import (
     WatchRecipe,
     parse_size,
 )
+from trilemma.recipe.rules import each, inside, known, not_negative, positive, share
 
 # The tables of these two stand in layers above this one; a test holds them against each other.
 METRICS = ("fd", "kid")  # scores that may be watched; lower is better
 EXTRACTORS = ("auto", "dinov2", "domain", "inception", "lite0", "pixels")
+PENALTIES = ("r1", "r2", "gp", "dragan")  # fields: weights of penalties on a critic's slope
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 SEEDS = 2**32  # the CPU's generator keeps 32 bits of a seed
 WATCH_EVALUATIONS = 50  # of the network, that a watched image may cost
@@ -54,42 +53,6 @@ def check(recipe: Recipe) -> None:
         _shard(family)
 
 
-def known(field: str, name: str, allowed: Mapping[str, object] | tuple[str, ...]) -> None:
-    """Refuse a name that is not in a table."""
-    if name not in allowed:
-        raise RecipeError(unknown(field, name, allowed))
-
-
-def positive(field: str, value: float) -> None:
-    """Refuse 0 and what is below."""
-    if not value > 0:
-        raise RecipeError(f"{field} is {value:g}; allowed: more than 0")
-
-
-def not_negative(field: str, value: float) -> None:
-    """Refuse what is below 0."""
-    if not value >= 0:
-        raise RecipeError(f"{field} is {value:g}; allowed: 0 or more")
-
-
-def inside(field: str, value: float, low: float, high: float) -> None:
-    """Refuse what is not in [low, high]."""
-    if not low <= value <= high:
-        raise RecipeError(f"{field} is {value:g}; allowed: {low:g} to {high:.10g}")
-
-
-def share(field: str, value: float) -> None:
-    """Refuse what is not in [0, 1)."""
-    if not 0 <= value < 1:
-        raise RecipeError(f"{field} is {value:g}; allowed: 0 to below 1")
-
-
-def _each(part: object, prefix: str, rule: Callable[[str, Any], None], names: str) -> None:
-    """Apply one rule to the fields named in a line of words."""
-    for name in names.split():
-        rule(f"{prefix}.{name}", getattr(part, name))
-
-
 def _data(data: DataRecipe) -> None:
     try:
         height, width = parse_size(data.size)
@@ -108,9 +71,13 @@ def _data(data: DataRecipe) -> None:
 
 
 def _optimizer(prefix: str, optimizer: OptimizerRecipe) -> None:
-    _each(optimizer, prefix, positive, "lr eps")
-    _each(optimizer, prefix, share, "beta1 beta2 muon_momentum")
-    _each(optimizer, prefix, not_negative, "muon_lr weight_decay clip warmup lr_end")
+    each(optimizer, prefix, positive, "lr eps")
+    each(optimizer, prefix, share, "beta1 beta2 muon_momentum")
+    each(optimizer, prefix, not_negative, "muon_lr weight_decay clip warmup lr_end")
+    if optimizer.rule == "rmsprop" and optimizer.weight_decay:
+        raise RecipeError(
+            f"{prefix}.weight_decay is {optimizer.weight_decay:g}; with rule = 'rmsprop' it is 0"
+        )
 
 
 def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
@@ -122,9 +89,10 @@ def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
         known("family.augment", name, AUGMENTATIONS)
     if len(set(family.augment)) < len(family.augment):
         raise RecipeError(f"family.augment names one twice: {', '.join(family.augment)}")
-    _each(family, "family", not_negative, "instance_noise instance_noise_images r1 r2 penalty_end")
-    positive("family.critic_updates", family.critic_updates)
-    positive("family.slope_step", family.slope_step)
+    each(family, "family", not_negative, "instance_noise instance_noise_images r1 r2 penalty_end")
+    each(family, "family", not_negative, "gp dragan clip_weights auxiliary")
+    each(family, "family", positive, "critic_updates slope_step dragan_std condition_width")
+    _lipschitz(family)
     if not 0.5 < family.label_real <= 1:
         raise RecipeError(
             f"family.label_real is {family.label_real:g}; allowed: more than 0.5, at most 1"
@@ -135,23 +103,36 @@ def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
             "set family.label_real = 1.0 or family.loss = 'bce'"
         )
     _generator(family.generator, size)
-    _critic(family.critic, size, slopes=family.r1 > 0 or family.r2 > 0)
+    penalties = [name for name in PENALTIES if getattr(family, name)]
+    _critic(family.critic, size, penalties)
+
+
+def _lipschitz(family: AdversarialRecipe) -> None:
+    """Refuse a Wasserstein critic that nothing holds back."""
+    held = family.gp or family.r1 or family.r2 or family.dragan or family.clip_weights
+    if family.loss == "wasserstein" and not (held or family.critic.spectral_norm):
+        raise RecipeError(
+            "family.loss = 'wasserstein' needs a critic that is held back; set family.gp = 10.0, "
+            "family.clip_weights = 0.01 or family.critic.spectral_norm = true"
+        )
 
 
 def _generator(net: DCGANGenerator, size: tuple[int, int]) -> None:
-    _each(net, "family.generator", positive, "latent width")
+    each(net, "family.generator", positive, "latent width")
     _widths("family.generator", net.width, net.width_max)
     _sides("family.generator", size)
 
 
-def _critic(net: DCGANCritic, size: tuple[int, int], *, slopes: bool) -> None:
+def _critic(net: DCGANCritic, size: tuple[int, int], penalties: list[str]) -> None:
     positive("family.critic.width", net.width)
     _widths("family.critic", net.width, net.width_max)
     _sides("family.critic", size)
-    if net.batchnorm and slopes:
+    if net.batchnorm and penalties:
         raise RecipeError(
-            "family.critic.batchnorm = true does not go with r1 or r2, which need the slope at one "
-            "image alone; set family.critic.batchnorm = false, or family.r1 = 0 and family.r2 = 0"
+            f"family.critic.batchnorm = true does not go with {' and '.join(penalties)}: a penalty "
+            "needs the slope at one image alone; set family.critic.batchnorm = false (or take "
+            "family.critic.name = 'residual', which has layer norms), or "
+            + " and ".join(f"family.{name} = 0" for name in penalties)
         )
 
 
@@ -180,7 +161,8 @@ def _diffusion(family: DiffusionRecipe, size: tuple[int, int]) -> None:
     known("family.schedule", family.schedule, SCHEDULES)
     known("family.prediction", family.prediction, PREDICTIONS)
     known("family.sampler", family.sampler, SAMPLERS)
-    _each(family, "family", positive, "steps sigma_data sigma_std sigma_min guidance guide_at")
+    each(family, "family", positive, "steps sigma_data sigma_std sigma_min guidance guide_at")
+    share("family.label_dropout", family.label_dropout)
     share("family.guide_at", family.guide_at)
     not_negative("family.guide_below", family.guide_below)
     if family.process != "ddpm" and 0 < family.guide_below < family.sigma_min:
@@ -206,7 +188,7 @@ def _unet(net: UNet, size: tuple[int, int]) -> None:
     from trilemma.nets.unet import check_sides, halved
 
     prefix = "family.generator"
-    _each(net, prefix, positive, "width blocks heads unshuffle")
+    each(net, prefix, positive, "width blocks heads unshuffle")
     share(f"{prefix}.dropout", net.dropout)
     if not net.multipliers or min(net.multipliers) < 1:
         raise RecipeError(
@@ -226,8 +208,8 @@ def _unet(net: UNet, size: tuple[int, int]) -> None:
 
 
 def _train(train: TrainRecipe) -> None:
-    _each(train, "train", positive, "batch_size patience plateau_patience plateau keep")
-    _each(
+    each(train, "train", positive, "batch_size patience plateau_patience plateau keep")
+    each(
         train, "train", not_negative, "epochs images minutes ema_images checkpoint_images ema_ramp"
     )
     inside("train.plateau", train.plateau, 0, 1)

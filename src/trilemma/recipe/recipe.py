@@ -18,6 +18,10 @@ class DataRecipe:
     size: str = "64x64"  # width x height, pixels; one number means a square
     channels: int = 3  # 1 grey, 3 colour
     classes: tuple[str, ...] = ()  # keep only these; empty: all
+    attributes: str = ""  # CSV: a file name, then numbers, in each row; labels in place of classes
+    labels: tuple[str, ...] = ()  # names of classes or attributes; filled in from the data
+    label_low: tuple[float, ...] = ()  # least value of each attribute; filled in from the data
+    label_high: tuple[float, ...] = ()  # greatest value of each; filled in from the data
     held_out: float = 0.1  # share kept for scores where the set brings no split of its own
     on_error: Literal["skip", "stop"] = "skip"  # what to do about a file that cannot be read
     flip: bool = False  # mirror every other image left to right
@@ -28,6 +32,7 @@ class DataRecipe:
 class OptimizerRecipe:
     """Adam (Kingma and Ba 2015), or Muon beside it, and the course of their learning rates."""
 
+    rule: Literal["adam", "rmsprop"] = "adam"  # rmsprop: beta2 is its decay, beta1 its momentum
     lr: float = 2e-4  # learning rate
     muon_lr: float = 0.0  # of layers between features, under Muon; 0: Adam for all
     muon_momentum: float = 0.95  # decay of the mean of the gradient, per step; 0: none
@@ -47,16 +52,25 @@ class AdversarialRecipe:
     """A generator and a critic."""
 
     kind: Literal["adversarial"] = "adversarial"
-    loss: str = "bce"  # bce, relativistic
+    loss: str = "bce"  # bce, hinge, least-squares, relativistic, saturating, wasserstein
     label_real: float = 1.0  # target for real images under bce; 0.9: one-sided label smoothing
     instance_noise: float = 0.0  # std, image units, added to what the critic sees
     instance_noise_images: int = 0  # images until that noise is gone; 0: at the end
     r1: float = 0.0  # weight gamma of the R1 penalty (slope at real images); 0: off
     r2: float = 0.0  # weight gamma of the R2 penalty (slope at fake images); 0: off
-    slopes: Literal["exact", "differences"] = "exact"  # by gradient, or by scores a step apart
+    gp: float = 0.0  # weight lambda of (slope - 1)^2 between real and fake (WGAN-GP); 0: off
+    dragan: float = 0.0  # weight lambda of (slope - 1)^2 near real images (DRAGAN); 0: off
+    dragan_std: float = 0.25  # std of the way from them, image units
+    clip_weights: float = 0.0  # largest weight of the critic after a step (WGAN: 0.01); 0: off
+    slopes: Literal["exact", "differences"] = "exact"  # of r1, r2: by gradient, or by score steps
     slope_step: float = 0.1  # std of that step, image units
     penalty_end: float = 1.0  # factor on both weights at the end; falls on a cosine
     augment: tuple[str, ...] = ()  # color, translation, cutout: changes to what the critic sees
+    condition: Literal["none", "concat", "projection", "auxiliary"] = (
+        "none"  # labels, at the critic
+    )
+    condition_width: int = 32  # numbers that an image's labels become, beside z
+    auxiliary: float = 1.0  # weight of naming the labels, under condition = auxiliary
     critic_updates: int = 1  # per generator update
     generator: DCGANGenerator = field(default_factory=DCGANGenerator)
     critic: DCGANCritic = field(default_factory=DCGANCritic)
@@ -80,6 +94,8 @@ class DiffusionRecipe:
     sigma_max: float = 80.0  # largest noise when sampling, image units, of edm and flow
     sampler: str = "ddim"  # ancestral, ddim, dpm++2m, heun
     steps: int = 50  # of the sampler
+    condition: Literal["none", "labels"] = "none"  # is the network told the labels?
+    label_dropout: float = 0.1  # share of images whose labels it is not told, for guidance
     guidance: float = 1.0  # factor on the way from the guide's image to the network's; 1: no guide
     guide_below: float = 0.0  # noise level under which the guide is asked, image units; 0: always
     guide_at: float = 0.2  # share of the training at which the averaged weights become the guide

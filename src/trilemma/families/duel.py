@@ -1,0 +1,224 @@
+"""What generator and critic lower: a row of losses, penalties, and what each is told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from trilemma.families import conditions
+from trilemma.families.family import Batch, Clock, Losses, Noise, TensorClock
+from trilemma.maths.augmentation import augment
+from trilemma.maths.gan_losses import GanLoss, label_smoothing
+from trilemma.maths.penalties import (
+    apart_from_one,
+    between,
+    slopes_squared,
+    slopes_squared_between,
+)
+from trilemma.maths.rates import cosine_fade
+from trilemma.nets.blocks import whole
+from trilemma.recipe.recipe import AdversarialRecipe, Recipe
+
+
+class Judged(NamedTuple):
+    """What a critic says of images."""
+
+    scores: Tensor  # [N]
+    guess: Tensor | None = None  # of their conditions [N, A], from an auxiliary classifier
+
+
+@dataclass(frozen=True)
+class Duel:
+    """The two losses; they share networks and settings, and nothing else."""
+
+    generator: nn.Module
+    critic: nn.Module
+    loss: GanLoss
+    whole_recipe: Recipe
+
+    @property
+    def recipe(self) -> AdversarialRecipe:
+        """The family's part of the recipe."""
+        family = self.whole_recipe.family
+        assert isinstance(family, AdversarialRecipe)
+        return family
+
+    @property
+    def apart(self) -> bool:
+        """Are real and fake images scored apart? BatchNorm is not to mix them (split batch)."""
+        return has_batch_statistics(self.critic) or changes_when_asked(self.critic)
+
+    def critic_loss(self, batch: Batch, noise: Noise, at: TensorClock) -> Losses:
+        """Tell real from fake; penalise the slope where the recipe says so."""
+        recipe, condition = self.recipe, self.condition(batch)
+        with torch.no_grad():
+            fakes = noise["fakes"] if "fakes" in noise else self.fakes(batch, noise)
+            images = self.shown(batch.images, noise, "real", at)
+            fakes = self.shown(fakes, noise, "fake", at)
+        shown = {"real": images.detach(), "fake": fakes.detach()}  # fakes may be the generator's
+        due = {k: w for k, w in (("real", recipe.r1), ("fake", recipe.r2)) if w}
+        judged, squares = self.slopes(shown, noise, due, condition)
+        scores = {kind: judged[kind].scores for kind in shown}
+        losses = self.loss.critic(**scores)
+        if recipe.label_real != 1:
+            losses = losses + label_smoothing(scores["real"], target=recipe.label_real)
+        for said in judged.values():
+            losses = losses + self.misnamed(said, condition)
+        scalars = self.told(scores)
+        fade = cosine_fade(at.fraction, end=recipe.penalty_end)
+        for kind, squared in squares.items():
+            losses = losses + 0.5 * due[kind] * fade * squared
+            scalars[f"slope_{kind}"] = squared.detach().sqrt()
+        for kind, (weight, squared) in self.steepness(shown, noise, condition).items():
+            losses = losses + weight * fade * apart_from_one(squared)
+            scalars[f"slope_{kind}"] = slope = squared.detach().sqrt()
+            if kind == "between":
+                scalars["lipschitz"] = slope.max().expand(len(slope))
+        return losses, scalars
+
+    def generator_loss(self, batch: Batch, noise: Noise, at: TensorClock) -> Losses:
+        """Have fakes taken for real."""
+        condition = self.condition(batch)
+        fakes = noise["fakes"] if "fakes" in noise else self.fakes(batch, noise)
+        said = self.judge(self.shown(fakes, noise, "fake", at), condition)
+        real = torch.zeros_like(said.scores)
+        if self.loss.paired:
+            with torch.no_grad():
+                real = self.judge(self.shown(batch.images, noise, "real", at), condition).scores
+        losses = self.loss.generator(real=real, fake=said.scores) + self.misnamed(said, condition)
+        after = said.scores.detach()
+        name = "d_fake_after" if self.loss.logistic else "score_fake_after"
+        return losses, {name: after.sigmoid() if self.loss.logistic else after}
+
+    def fakes(self, batch: Batch, noise: Noise) -> Tensor:
+        """Draw fakes that are to show what the batch's images show."""
+        condition = self.condition(batch)
+        told = () if condition is None else (condition,)
+        images: Tensor = self.generator(noise["latents"], *told)
+        return images
+
+    def condition(self, batch: Batch) -> Tensor | None:
+        """Give what the networks are told of the batch, [N, A]."""
+        if self.recipe.condition == "none":
+            return None
+        assert batch.labels is not None, "the source has no labels"
+        return conditions.encoded(self.whole_recipe.data, batch.labels)
+
+    def judge(self, images: Tensor, condition: Tensor | None) -> Judged:
+        """Ask the critic."""
+        if condition is None:
+            return Judged(whole(self.critic(images)))
+        scores, guess = self.critic(images, condition)
+        return Judged(whole(scores), None if guess is None else whole(guess))
+
+    def misnamed(self, said: Judged, condition: Tensor | None) -> Tensor:
+        """Give how far the auxiliary classifier's guess is off, weighted: [N]."""
+        if said.guess is None or condition is None:
+            return torch.zeros_like(said.scores)
+        wrong = conditions.wrongness(self.whole_recipe.data)
+        return self.recipe.auxiliary * wrong(said.guess, condition)
+
+    def told(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Give what is logged of the scores: probabilities where they are, else themselves."""
+        plain = {kind: score.detach() for kind, score in scores.items()}
+        if self.loss.logistic:
+            return {f"d_{kind}": score.sigmoid() for kind, score in plain.items()}
+        told = {f"score_{kind}": score for kind, score in plain.items()}
+        return told | ({"wasserstein": plain["real"] - plain["fake"]} if self.loss.distance else {})
+
+    def slopes(
+        self,
+        shown: Mapping[str, Tensor],
+        noise: Noise,
+        due: Mapping[str, float],
+        condition: Tensor | None,
+    ) -> tuple[dict[str, Judged], dict[str, Tensor]]:
+        """Judge real and fake images, and give the squared slope at those that are penalised."""
+        if due and self.recipe.slopes == "differences":
+            step = self.recipe.slope_step
+            moved = {f"{kind}, moved": shown[kind] + step * noise[f"step_{kind}"] for kind in due}
+            found = self.judged({**shown, **moved}, condition)
+            return {kind: found[kind] for kind in shown}, {
+                kind: slopes_squared_between(
+                    found[kind].scores, found[f"{kind}, moved"].scores, step=step
+                )
+                for kind in due
+            }
+        for kind in due:
+            shown[kind].requires_grad_()
+        judged = self.judged(shown, condition)
+        if not due:
+            return judged, {}
+        scores = torch.cat([said.scores for said in judged.values()])
+        squares = slopes_squared(scores, *(shown[kind] for kind in due))
+        return judged, dict(zip(due, squares, strict=True))
+
+    def steepness(
+        self, shown: Mapping[str, Tensor], noise: Noise, condition: Tensor | None
+    ) -> dict[str, tuple[float, Tensor]]:
+        """Give the weight of (slope - 1)^2 and the squared slope [N] where they are looked at.
+
+        Between real and fake images a Wasserstein critic's slope is looked at without a weight,
+        too, so that clipping and penalty can be compared.
+        """
+        recipe, real = self.recipe, shown["real"].detach()
+        places = {}
+        if "between" in noise:
+            places["between"] = between(real, shown["fake"].detach(), noise["between"])
+        if "near" in noise:
+            places["near"] = real + recipe.dragan_std * noise["near"]
+        weights = {"between": recipe.gp, "near": recipe.dragan}
+        found = {}
+        for kind, images in places.items():
+            scores = self.judge(images.requires_grad_(), condition).scores
+            (squared,) = slopes_squared(scores, images, again=weights[kind] > 0)
+            found[kind] = (weights[kind], squared)
+        return found
+
+    def judged(self, shown: Mapping[str, Tensor], condition: Tensor | None) -> dict[str, Judged]:
+        """Judge images: real and fake apart where they must be, else together, which is equal."""
+        if self.apart:
+            return {kind: self.judge(images, condition) for kind, images in shown.items()}
+        many = None if condition is None else condition.repeat(len(shown), 1)
+        scores, guess = self.judge(torch.cat(list(shown.values())), many)
+        guesses = [None] * len(shown) if guess is None else guess.chunk(len(shown))
+        pairs = zip(scores.chunk(len(shown)), guesses, strict=True)
+        return {kind: Judged(*pair) for kind, pair in zip(shown, pairs, strict=True)}
+
+    @torch.no_grad()
+    def clip(self, at: Clock, scalars: Mapping[str, Tensor]) -> None:
+        """Keep the critic's weights small (Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1)."""
+        most = self.recipe.clip_weights
+        if most:
+            for weight in self.critic.parameters():
+                weight.clamp_(-most, most)
+
+    def shown(self, images: Tensor, noise: Noise, kind: str, at: TensorClock) -> Tensor:
+        """Change images as the critic is to see them; kind: real or fake.
+
+        Instance noise fades (Sonderby et al. 2017, arXiv:1610.04490); augmentations stay.
+        """
+        recipe = self.recipe
+        if f"on_{kind}" in noise:
+            until = recipe.instance_noise_images
+            gone = at.images_seen / until if until else at.fraction
+            blur = recipe.instance_noise * (1 - gone).clamp(min=0)
+            images = images + blur * noise[f"on_{kind}"]
+        if f"change_{kind}" in noise:
+            numbers = noise[f"change_{kind}"]
+            changed = augment(images.to(numbers.dtype), numbers, recipe.augment)
+            images = changed.to(numbers.dtype)  # autocast may have made a product bf16
+        return images
+
+
+def has_batch_statistics(net: nn.Module) -> bool:
+    """Does an image's output depend on its batch mates?"""
+    return any(isinstance(layer, nn.BatchNorm2d) for layer in net.modules())
+
+
+def changes_when_asked(net: nn.Module) -> bool:
+    """Does a network change by being run, as spectral normalization does?"""
+    return any(parametrize.is_parametrized(layer) for layer in net.modules())
