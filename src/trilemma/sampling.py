@@ -34,6 +34,7 @@ class Drawer:
     device: torch.device
     options: DrawOptions = field(default_factory=DrawOptions)
     choice: Choice = REFERENCE  # of precision and memory format
+    asked: tuple[float, ...] = ()  # the condition of every image; (): those of training images
 
     @property
     def evaluations(self) -> int:
@@ -84,7 +85,8 @@ def draw(drawer: Drawer, seeds: Sequence[int], *, batch: int = BATCH) -> Iterato
     for start in range(0, len(seeds), batch):
         rngs = [torch.Generator().manual_seed(seed) for seed in seeds[start : start + batch]]
         with torch.inference_mode(), autocast(drawer.choice, drawer.device):
-            images = drawer.family.draw(drawer.nets, rngs, None, drawer.options)
+            asked = torch.tensor([drawer.asked] * len(rngs)) if drawer.asked else None
+            images = drawer.family.draw(drawer.nets, rngs, asked, drawer.options)
         yield to_pixels(images).cpu().numpy()
 
 

@@ -13,17 +13,19 @@ from PIL import Image
 from torch import Tensor, nn
 
 from trilemma import devices, extracting, live, processes, tensorboard, training
+from trilemma.asking import pictured
 from trilemma.beginning import begin_from, claim, continues, fits, notes
 from trilemma.checkpoint import State, checkpoints
 from trilemma.data.batches import Batches
+from trilemma.data.labels import labelled
 from trilemma.data.sources import open_source
 from trilemma.data.values import Source
 from trilemma.errors import MemoryTooSmallError, RecipeError, RunError
 from trilemma.extracting import Prepared
-from trilemma.families import build
+from trilemma.families import built
 from trilemma.families.family import DrawOptions, Family
 from trilemma.features.cache import extracted
-from trilemma.images import grid, write_gif, write_png
+from trilemma.images import write_gif, write_png
 from trilemma.maths import frechet, kernel
 from trilemma.places import cache_folder, runs_folder
 from trilemma.recipe.checking import check
@@ -96,6 +98,7 @@ def train(
     source = processes.first_one(
         lambda: open_source(recipe.data, "train", progress=progress, say=tell)
     )
+    recipe = labelled(recipe, source)
     folder = RunFolder(out or runs_folder() / run_name(recipe, source.fingerprint))
     fits(folder, recipe, source)
     if folder.finished():
@@ -104,7 +107,7 @@ def train(
         return Trained(folder=folder, state=None)
     for note in notes(source):
         tell(note)
-    family = build(recipe)
+    family = built(recipe, source)
     scorer = scoring(recipe, source, folder, device=device, say=tell)
     watch = watching(
         recipe, family, source, folder, scorer=scorer, device=device, show=show, say=tell
@@ -248,9 +251,9 @@ def watching(
         return {name: distance(fake) for name, distance in distances.items()}
 
     def picture(nets: nn.ModuleDict, images_seen: int) -> None:
-        pixels = drawn_together(drawer(nets), range(recipe.watch.grid))
+        pixels = pictured(drawer(nets), recipe.watch.grid)
         if processes.rank() == 0:
-            write_png(folder.file(f"samples/{images_seen:09d}.png"), grid(pixels))
+            write_png(folder.file(f"samples/{images_seen:09d}.png"), pixels)
 
     show = both(show, live.plain(live.Status(folder.name), folder.say))
     if recipe.watch.tensorboard:

@@ -142,6 +142,6 @@ def draw(
     net = nets["generator"]
     z = torch.stack([torch.randn(latent, generator=rng, device=rng.device) for rng in rngs])
     z = z.to(next(net.parameters()).device)
-    told = (conditions.told(net, rngs, asked),) if isinstance(net, ConditionalGenerator) else ()
-    images: Tensor = net(z, *told)
+    told = conditions.told(net, rngs, asked)
+    images: Tensor = net(z) if told is None else net(z, told)
     return images.float()
