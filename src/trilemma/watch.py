@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from trilemma import devices, extracting, live, processes, tensorboard, training
@@ -25,13 +23,13 @@ from trilemma.extracting import Prepared
 from trilemma.families import built
 from trilemma.families.family import DrawOptions, Family
 from trilemma.features.cache import extracted
-from trilemma.images import write_gif, write_png
+from trilemma.images import write_png
 from trilemma.maths import frechet, kernel
 from trilemma.places import cache_folder, runs_folder
 from trilemma.recipe.checking import check
 from trilemma.recipe.naming import run_name
 from trilemma.recipe.recipe import DiffusionRecipe, Recipe
-from trilemma.runfolder import RunFolder
+from trilemma.runfolder import RunFolder, write_progress
 from trilemma.runs import find_run, parted
 from trilemma.sampling import Drawer, drawn_together
 from trilemma.sitting import Watch
@@ -39,7 +37,6 @@ from trilemma.sitting import Watch
 WATCH_SEED = 1_000_000  # first seed of watched samples; reported ones start at 0
 FEWEST = 3  # training images that a distance takes
 WATCH_STEPS = 20  # of the sampler, at most, unless the recipe says more
-GIF_SECONDS = 0.15  # a frame
 
 Show = Callable[[Mapping[str, Any]], None]
 Progress = Callable[[int, int], None]
@@ -288,15 +285,3 @@ def watched_options(recipe: Recipe) -> DrawOptions:
     steps = recipe.watch.steps or min(family.steps, WATCH_STEPS)
     sampler = recipe.watch.sampler or family.sampler
     return DrawOptions(sampler=sampler, steps=steps, guidance=1.0)
-
-
-def write_progress(folder: RunFolder) -> None:
-    """Put the grids of all checkpoints into progress.gif, unless it is there."""
-    if (folder.path / "progress.gif").is_file():
-        return
-    frames = [
-        np.atleast_3d(np.asarray(Image.open(path)))
-        for path in sorted((folder.path / "samples").glob("*.png"))
-    ]
-    if frames:
-        write_gif(folder.file("progress.gif"), frames, GIF_SECONDS)

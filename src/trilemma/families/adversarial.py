@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from trilemma.families import conditions
-from trilemma.families.duel import Duel, has_batch_statistics
+from trilemma.families.duel import Duel, leaves_marks
 from trilemma.families.family import Draw, Family, Phase, Shared
 from trilemma.maths import augmentation
 from trilemma.maths.gan_losses import GAN_LOSSES
@@ -19,10 +19,23 @@ from trilemma.nets.conditioned import (
     ProjectionCritic,
 )
 from trilemma.nets.dcgan import DCGANCritic, DCGANGenerator
+from trilemma.nets.perceptron import PerceptronCritic, PerceptronGenerator
+from trilemma.nets.r3 import R3Critic, R3Generator
+from trilemma.nets.resnet import ResidualCritic, ResidualGenerator
 from trilemma.recipe.recipe import AdversarialRecipe, Recipe, parse_size
 
-GENERATORS: Mapping[str, Callable[..., nn.Module]] = {"dcgan": DCGANGenerator}
-CRITICS: Mapping[str, Callable[..., nn.Module]] = {"dcgan": DCGANCritic}
+GENERATORS: Mapping[str, Callable[..., nn.Module]] = {
+    "dcgan": DCGANGenerator,
+    "perceptron": PerceptronGenerator,
+    "r3": R3Generator,
+    "residual": ResidualGenerator,
+}
+CRITICS: Mapping[str, Callable[..., nn.Module]] = {
+    "dcgan": DCGANCritic,
+    "perceptron": PerceptronCritic,
+    "r3": R3Critic,
+    "residual": ResidualCritic,
+}
 
 
 def build(recipe: Recipe) -> Family:
@@ -54,7 +67,7 @@ def build(recipe: Recipe) -> Family:
         ),
         averaged=("generator",),
         shared=Shared("fakes", "generator", duel.fakes),
-        splits=not (has_batch_statistics(generator) or duel.apart),
+        splits=not (leaves_marks(generator) or duel.apart),
         draw=lambda nets, rngs, asked, options: draw(
             nets, rngs, asked, latent=family.generator.latent
         ),
