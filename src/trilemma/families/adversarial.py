@@ -1,10 +1,11 @@
 """A generator against a critic: networks x a loss x penalties -> Family."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from trilemma.families.family import (
     Batch,
@@ -20,6 +21,7 @@ from trilemma.maths.augmentation import augment, count
 from trilemma.maths.gan_losses import GAN_LOSSES, GanLoss, label_smoothing
 from trilemma.maths.penalties import slopes_squared, slopes_squared_between
 from trilemma.maths.rates import cosine_fade
+from trilemma.maths.samplers import randn_each
 from trilemma.nets.blocks import whole
 from trilemma.nets.dcgan import DCGANCritic, DCGANGenerator
 from trilemma.recipe.recipe import AdversarialRecipe, Recipe, parse_size
@@ -72,7 +74,8 @@ def build(recipe: Recipe) -> Family:
             or family.critic.batchnorm
             or family.critic.spectral_norm
         ),
-        draw=lambda nets, rngs, labels, options: draw(nets, rngs, latent=latent),
+        latents=partial(randn_each, (latent,)),
+        render=lambda nets, z, rngs, labels, options: render(nets, z),
         evaluations=lambda options: 1,
     )
 
@@ -195,9 +198,8 @@ def uniform(numbers: int) -> Draw:
     return lambda n, rng: torch.rand(n, numbers, generator=rng, device=rng.device)
 
 
-def draw(nets: nn.ModuleDict, rngs: Sequence[Generator], *, latent: int) -> Tensor:
-    """Draw one image for each generator of random numbers, which draws its z."""
-    z = torch.stack([torch.randn(latent, generator=rng, device=rng.device) for rng in rngs])
+def render(nets: nn.ModuleDict, z: Tensor) -> Tensor:
+    """Make the image of each z [N, latent]."""
     weights = next(nets["generator"].parameters())
     images: Tensor = nets["generator"](z.to(weights.device))
     return images.float()

@@ -66,8 +66,9 @@ def build(recipe: Recipe) -> Family:
         averaged=("generator",),
         guides={"guide": Guide("generator", family.guide_at)} if family.guidance != 1 else {},
         splits=True,
-        draw=lambda nets, rngs, labels, options: draw(
-            process, nets, rngs, shape=shape, how=chosen(family, options)
+        latents=partial(randn_each, shape),
+        render=lambda nets, noise, rngs, labels, options: render(
+            process, nets, noise, rngs, chosen(family, options)
         ),
         evaluations=lambda options: evaluations(process, chosen(family, options)),
         how=lambda options: in_words(chosen(family, options)),
@@ -106,20 +107,15 @@ class How(NamedTuple):
 
 
 @torch.no_grad()
-def draw(
-    process: Process,
-    nets: nn.ModuleDict,
-    rngs: Sequence[Generator],
-    *,
-    shape: tuple[int, int, int],
-    how: How,
+def render(
+    process: Process, nets: nn.ModuleDict, noise: Tensor, rngs: Sequence[Generator], how: How
 ) -> Tensor:
-    """Draw one image for each generator of random numbers, which draws all of its noise.
+    """Make the image of each noise [N, C, H, W], in [-1, 1].
 
-    Returns [N, C, H, W] in [-1, 1].
+    rngs: one an image, for samplers that draw noise on the way.
     """
     sigmas = process.sigmas(how.steps)
-    noise = randn_each(shape, rngs).to(next(nets.parameters()))
+    noise = noise.to(next(nets.parameters()))
     images = SAMPLERS[how.sampler].sample(
         denoiser(process, nets, how), process.start(noise, sigmas[0]), sigmas, rngs
     )
