@@ -9,15 +9,17 @@ import torch
 from torch import Tensor, nn
 
 import tiny
-from trilemma import drawing, watch
+from trilemma import drawing, exploring, watch
 from trilemma.average import kept
 from trilemma.data.labels import labelled
 from trilemma.data.sources import open_source
 from trilemma.errors import RecipeError, RunError
+from trilemma.exploring import Journey
 from trilemma.families import build, built, conditions
 from trilemma.families.family import At, Batch, DrawOptions, Family
 from trilemma.nets.conditioned import AuxiliaryCritic, ConcatCritic, ProjectionCritic
 from trilemma.recipe.recipe import AdversarialRecipe, DataRecipe, Recipe
+from trilemma.sampling import drawn, load_generator
 
 START = At(torch.tensor(0.0), torch.tensor(0.0))
 CLASSES = ("ant", "bee", "cow")
@@ -224,3 +226,19 @@ def test_the_generator_remembers_labels_of_its_source(tmp_path: Path) -> None:
     shares = known.mean(0).numpy()
     real = np.bincount(source.labels, minlength=10) / len(source)
     np.testing.assert_allclose(shares, real, atol=0.02)
+
+
+@pytest.mark.parametrize("kind", ["concat", "diffusion"])
+def test_a_walk_shows_one_class_all_along(tmp_path: Path, kind: str) -> None:
+    """The picture of a seed is that which `sample` draws of the class."""
+    recipe = tiny.recipe(tiny.digits(tmp_path / "digits.npz"), FAMILIES[kind])
+    run = watch.train(recipe, out=tmp_path / "run").folder.path
+    drawer = load_generator(str(run), device=torch.device("cpu"))
+    for shows, label in (("7", 7), ("", 0)):
+        asked = Journey(seeds=(5, 9), shows=shows)
+        row = exploring.shown_all_along(drawer, "run", asked)
+        assert row == tuple(float(place == label) for place in range(10))
+        told = replace(drawer, asked=row)
+        latents = exploring.latents_of(told, [5, 9])
+        pictures = exploring.pictures(told, latents, lambda done, total: None)
+        np.testing.assert_allclose(pictures.astype(int), drawn(told, [5, 9]).astype(int), atol=1)

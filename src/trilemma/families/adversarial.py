@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from trilemma.families.duel import Duel, leaves_marks
 from trilemma.families.family import Draw, Family, Phase, Shared
 from trilemma.maths import augmentation
 from trilemma.maths.gan_losses import GAN_LOSSES
+from trilemma.maths.samplers import randn_each
 from trilemma.nets.conditioned import (
     AuxiliaryCritic,
     ConcatCritic,
@@ -68,9 +70,8 @@ def build(recipe: Recipe) -> Family:
         averaged=("generator",),
         shared=Shared("fakes", "generator", duel.fakes),
         splits=not (leaves_marks(generator) or duel.apart),
-        draw=lambda nets, rngs, asked, options: draw(
-            nets, rngs, asked, latent=family.generator.latent
-        ),
+        latents=partial(randn_each, (family.generator.latent,)),
+        render=lambda nets, z, rngs, asked, options: render(nets, z, rngs, asked),
         evaluations=lambda options: 1,
     )
 
@@ -145,15 +146,14 @@ def uniform(numbers: int) -> Draw:
     return lambda n, rng: torch.rand(n, numbers, generator=rng, device=rng.device)
 
 
-def draw(
-    nets: nn.ModuleDict, rngs: Sequence[Generator], asked: Tensor | None, *, latent: int
+def render(
+    nets: nn.ModuleDict, z: Tensor, rngs: Sequence[Generator], asked: Tensor | None
 ) -> Tensor:
-    """Draw one image for each generator of random numbers, which draws its z.
+    """Make the image of each z [N, latent].
 
     asked: conditions [N, A]; None: some that training images have, if the generator is told any.
     """
     net = nets["generator"]
-    z = torch.stack([torch.randn(latent, generator=rng, device=rng.device) for rng in rngs])
     z = z.to(next(net.parameters()).device)
     told = conditions.told(net, rngs, asked)
     images: Tensor = net(z) if told is None else net(z, told)

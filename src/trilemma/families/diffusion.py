@@ -75,8 +75,9 @@ def build(recipe: Recipe) -> Family:
         averaged=("generator",),
         guides={"guide": Guide("generator", family.guide_at)} if has_guide(family) else {},
         splits=True,
-        draw=lambda nets, rngs, asked, options: draw(
-            process, nets, rngs, asked, shape=shape, how=chosen(family, options)
+        latents=partial(randn_each, shape),
+        render=lambda nets, noise, rngs, asked, options: render(
+            process, nets, noise, rngs, asked, chosen(family, options)
         ),
         evaluations=lambda options: evaluations(process, chosen(family, options)),
         how=lambda options: in_words(chosen(family, options)),
@@ -139,22 +140,21 @@ class How(NamedTuple):
 
 
 @torch.no_grad()
-def draw(
+def render(
     process: Process,
     nets: nn.ModuleDict,
+    noise: Tensor,
     rngs: Sequence[Generator],
     asked: Tensor | None,
-    *,
-    shape: tuple[int, int, int],
     how: How,
 ) -> Tensor:
-    """Draw one image for each generator of random numbers, which draws all of its noise.
+    """Make the image of each noise [N, C, H, W], in [-1, 1].
 
-    asked: conditions [N, A]; None: some that training images have, if the network is told any.
-    Returns [N, C, H, W] in [-1, 1].
+    rngs: one an image, for samplers that draw noise on the way. asked: conditions [N, A]; None:
+    some that training images have, if the network is told any.
     """
     sigmas = process.sigmas(how.steps)
-    noise = randn_each(shape, rngs).to(next(nets.parameters()))
+    noise = noise.to(next(nets.parameters()))
     told = conditions.told(nets["generator"], rngs, asked)
     images = SAMPLERS[how.sampler].sample(
         denoiser(process, nets, how, told), process.start(noise, sigmas[0]), sigmas, rngs
