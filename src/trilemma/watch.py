@@ -38,6 +38,7 @@ WATCH_SEED = 1_000_000  # first seed of watched samples; reported ones start at 
 FEWEST = 3  # training images that a distance takes
 WATCH_STEPS = 20  # of the sampler, at most, unless the recipe says more
 GIF_SECONDS = 0.15  # a frame
+GIF_FRAMES = 200  # at most: of more grids, every second, third, ...
 
 Show = Callable[[Mapping[str, Any]], None]
 Progress = Callable[[int, int], None]
@@ -288,12 +289,11 @@ def watched_options(recipe: Recipe) -> DrawOptions:
 
 
 def write_progress(folder: RunFolder) -> None:
-    """Put the grids of all checkpoints into progress.gif, unless it is there."""
+    """Put the grids from fixed seeds into progress.gif, unless it is there."""
     if (folder.path / "progress.gif").is_file():
         return
-    frames = [
-        np.atleast_3d(np.asarray(Image.open(path)))
-        for path in sorted((folder.path / "samples").glob("*.png"))
-    ]
+    grids = sorted((folder.path / "samples").glob("*.png"))
+    chosen = grids[:: -(-len(grids) // GIF_FRAMES) or 1]
+    frames = [np.atleast_3d(np.asarray(Image.open(path))) for path in chosen]
     if frames:
         write_gif(folder.file("progress.gif"), frames, GIF_SECONDS)
