@@ -142,12 +142,12 @@ def collapse_window(sitting: Sitting) -> None:
 
 
 def save(sitting: Sitting) -> None:
-    """Write a checkpoint, a grid from fixed seeds, and the log as a table."""
+    """Write a checkpoint, a grid from fixed seeds unless epochs say when, the log as a table."""
     collapse_window(sitting)
     state = sitting.state
     sitting.saved = state.seconds = sitting.seconds
     emit(sitting, "checkpoint")
-    if state.images_seen:
+    if state.images_seen and not sitting.task.recipe.watch.grid_epochs:
         picture(sitting)
     nets = sharding.gathered(sitting.task.family.nets.state_dict())
     average = sharding.gathered(sitting.average.nets.state_dict())

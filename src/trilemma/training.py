@@ -206,6 +206,11 @@ def advance(sitting: Sitting) -> None:
         if not finite(sitting):
             return
         log_step(sitting, round_)
+    epochs = recipe.watch.grid_epochs
+    if epochs and due(state, before, max(1, round(epochs * sitting.images_in_epoch))):
+        if not finite(sitting):
+            return
+        picture(sitting)
     scored = due(state, before, state.score_every)
     late = processes.share(sitting.seconds - sitting.saved >= CHECKPOINT_SECONDS)
     if scored or late or due(state, before, save_every):

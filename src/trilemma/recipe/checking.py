@@ -188,6 +188,7 @@ def _watch(watch: WatchRecipe, family: AdversarialRecipe | DiffusionRecipe) -> N
     if not re.search(r"[/\\.]", watch.extractor):  # a path is looked for where it is opened
         known("watch.extractor", watch.extractor, EXTRACTORS)
     not_negative("watch.every", watch.every)
+    not_negative("watch.grid_epochs", watch.grid_epochs)
     positive("watch.grid", watch.grid)
     inside("watch.n", watch.n, 3, 1000)  # a kernel distance takes three
     inside("watch.steps", watch.steps, 0, WATCH_EVALUATIONS)

@@ -133,6 +133,7 @@ class WatchRecipe:
     sampler: str = ""  # empty: the recipe's own
     steps: int = 0  # of that sampler; 0: the recipe's own, at most 20
     grid: int = 64  # images in the grid of fixed seeds
+    grid_epochs: float = 0.0  # passes over the data between grids; 0: one with each checkpoint
     tensorboard: bool = False  # write the log as TensorBoard events, too (extra: tensorboard)
 
 
