@@ -74,6 +74,7 @@ def build(recipe: Recipe) -> Family:
         ),
         draw=lambda nets, rngs, labels, options: draw(nets, rngs, latent=latent),
         evaluations=lambda options: 1,
+        judge=lambda nets, images: whole(nets["critic"](images)),
     )
 
 

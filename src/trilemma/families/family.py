@@ -108,6 +108,7 @@ class Family:
     draw: Callable[[ModuleDict, Sequence[Generator], Tensor | None, DrawOptions], Tensor]
     evaluations: Callable[[DrawOptions], int]  # network evaluations that one image takes
     how: Callable[[DrawOptions], str] = lambda options: ""  # images are drawn, in words
+    judge: Callable[[ModuleDict, Tensor], Tensor] | None = None  # images -> a critic's scores [N]
     shared: Shared | None = None
     guides: Mapping[str, Guide] = field(default_factory=dict)  # name of the copy -> what it copies
     frozen: ModuleDict = field(default_factory=ModuleDict)  # never trained, averaged or saved
