@@ -92,7 +92,10 @@ SICK: Mapping[str, list[Event]] = {  # what is sick -> its log; the name begins 
     "collapse, lost": made(
         score=scores(recall=after(0.6, 0.02, 0.8), coverage=after(0.6, 0.05, 0.5))
     ),
-    "collapse to classes": made(score=scores(classes_missing=after(0.5, 3, 0))),
+    "collapse to classes": made(score=scores(classes_missing=after(0.5, 3, 0), fd=lambda t: 30.0)),
+    "collapse to few kinds": made(
+        score=scores(recall=lambda t: 0.01, precision=lambda t: 0.7, fd=lambda t: 30.0)
+    ),
     "saturated_critic": made(
         steps(critic=lambda t: 1e-4, d_real=lambda t: 1.0, d_fake=lambda t: 0.0),
         scores(critic_separation=lambda t: 1.0, fd=lambda t: 250.0),
@@ -137,6 +140,9 @@ def test_every_illness_has_a_sick_log() -> None:
 WELL: Mapping[str, list[Event]] = {
     "healthy": made(),
     "hardly begun": made(n=symptoms.FEW - 1),
+    "classes that come one by one": made(
+        score=scores(classes_missing=lambda t: 9 - 9 * t, fd=lambda t: 300 - 299 * t)
+    ),
     "slow": made(score=scores(diversity=lambda t: 0.2 * t, twins=lambda t: 1.0 - t)),
     "a critic that wins at first, as many do": made(
         steps(critic=lambda t: 1e-3 if t < 0.3 else 1.0),

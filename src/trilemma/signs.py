@@ -26,9 +26,12 @@ from trilemma.maths.statistics import wilson
 from trilemma.recipe.recipe import Recipe
 from trilemma.sampling import Drawer, drawn
 
-COMPARED = 250  # samples, and real images, that are compared pair by pair
+COMPARED = 200  # samples, and real images, that are compared pair by pair
+REALS = 1000  # real images whose spread is that of all
+LOOKED_UP = 100  # samples whose nearest training images are looked for
 FEWEST = 10  # of them, below which shares say nothing
-JUDGED = 256  # images of each kind that the critic is shown, at most
+HELD_OUT = 256  # images that are held out, at most
+JUDGED, DRAWN = 64, 32  # of real images of each kind, and of fakes, that the critic is shown
 WIDEST = 512  # coordinates of a feature that are compared; of more some are drawn
 SELDOM = 0.25  # of its real share: a class that is met less often counts as missing
 
@@ -57,13 +60,15 @@ def held_out(recipe: Recipe, source: Source, say: Callable[[str], None]) -> Pixe
     except TrilemmaError as error:
         say(f"no held-out images for the doctor: {error}")
         return None
-    return None if kept.fingerprint == source.fingerprint else some(kept.pixels, recipe.seed)
+    return (
+        None if kept.fingerprint == source.fingerprint else some(kept.pixels, HELD_OUT, recipe.seed)
+    )
 
 
-def some(pixels: PixelRows, seed: int) -> Pixels:
-    """Take at most JUDGED images, drawn by the seed."""
+def some(pixels: PixelRows, count: int, seed: int) -> Pixels:
+    """Take at most so many images, drawn by the seed."""
     order = torch.randperm(len(pixels), generator=rng(seed, "judged", 0)).numpy()
-    return np.asarray(pixels[np.sort(order[:JUDGED])])
+    return np.asarray(pixels[np.sort(order[:count])])
 
 
 def looks(
@@ -75,18 +80,18 @@ def looks(
     }
     columns = chosen(real.features.shape[1], seed)
     reals = torch.from_numpy(real.features)[:, columns]
-    mark = copy_mark(extractor, reals, kept, columns)
+    mark, few = copy_mark(extractor, reals, kept, columns), reals[:REALS]
     shares = class_shares(real.logits)
 
     def look(fake: Features) -> dict[str, float]:
         features = torch.from_numpy(fake.features)
         found = {name: distance(features) for name, distance in distances.items()}
         features = features[:, columns]
-        found |= {"diversity": diversity.spread(fake=features, real=reals)}
+        found |= {"diversity": diversity.spread(fake=features, real=few)}
         found |= compared(features, reals)
         found |= missing(fake.logits, shares)
         if len(features) >= FEWEST and mark is not None:
-            near, _ = copying.nearest(features[:COMPARED], reals)
+            near, _ = copying.nearest(features[:LOOKED_UP], reals)
             found["near_copies"] = float((near <= mark).double().mean())
         return found
 
@@ -158,11 +163,13 @@ def judged(
     recipe: Recipe, source: Source, kept: Pixels | None, seeds: range, *, device: torch.device
 ) -> Judged:
     """Choose the images that the critic is shown."""
-    train = to_images(some(source.pixels, recipe.seed)).to(device)
+    train = to_images(some(source.pixels, JUDGED, recipe.seed)).to(device)
     return Judged(
         train=train,
-        held_out=train[:0] if kept is None else to_images(kept).to(device),
-        seeds=seeds[:JUDGED],
+        held_out=train[:0]
+        if kept is None
+        else to_images(some(kept, JUDGED, recipe.seed)).to(device),
+        seeds=seeds[:DRAWN],
     )
 
 

@@ -24,7 +24,8 @@ NARROW, NOTHING = 0.1, 0.02  # diversity; below the second, growth is none
 GROWING, BETTER = 1.5, 0.8  # factors on diversity, and on the distance, of a run that learns
 VARIED, FALLEN = 0.3, 0.5  # diversity or recall that was reached; share of it that is left
 LOST = 0.25  # share of recall and coverage that is left
-CLASSES, REALISTIC = 0.2, 0.3  # share of classes that is missing; precision, or shares say little
+CLASSES, REALISTIC = 0.2, 0.15  # share of classes that is missing; precision, or it says little
+UNMET, CONVINCING = 0.02, 0.5  # recall, precision
 SETTLED, SEPARATED = 0.01, 0.999  # critic's loss, over its early one or 1; pairs ordered rightly
 VANISHED, VANISHED_SETTLED = 1e-3, 1e-2  # the generator's gradient over its early one
 EXPLODED = 1e3  # losses and gradients over their early ones
@@ -99,7 +100,7 @@ def best(scores: Log, name: str) -> float:
 
 def collapse(run: Course) -> Sign | None:
     """See samples that are alike, or much less varied than they were, or without some classes."""
-    return alike(run) or narrowed(run) or lost(run) or classless(run)
+    return alike(run) or narrowed(run) or lost(run) or classless(run) or few_kinds(run)
 
 
 def alike(run: Course) -> Sign | None:
@@ -148,16 +149,26 @@ def lost(run: Course) -> Sign | None:
 
 
 def classless(run: Course) -> Sign | None:
-    """See that some classes are missing among samples that look real."""
+    """See that classes are missing among samples that look real, in a run that does not improve."""
     ill = trailing(
         run.scores,
         lambda s: (
             number(s, "classes_missing") >= CLASSES * number(s, "classes")
             and number(s, "precision") >= REALISTIC
         ),
-        TWICE,
+        THRICE,
     )
-    return sign(ill, "classes_missing", "classes", "precision")
+    return None if learning(run) else sign(ill, "classes_missing", "classes", "precision")
+
+
+def few_kinds(run: Course) -> Sign | None:
+    """See samples that look real and meet nearly none of the real images, without improving."""
+    ill = trailing(
+        run.scores,
+        lambda s: number(s, "recall") <= UNMET and number(s, "precision") >= CONVINCING,
+        THRICE,
+    )
+    return None if learning(run) else sign(ill, "precision", "recall")
 
 
 def recent(run: Course, name: str) -> list[float]:
