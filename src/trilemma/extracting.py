@@ -7,14 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from trilemma import processes
 from trilemma.atomic import write_bytes
 from trilemma.data.values import Source
 from trilemma.features import cache, domain, extractors
 from trilemma.features.domain_training import train_domain
-from trilemma.features.extractor import Extractor
+from trilemma.features.extractor import Extractor, Features
 from trilemma.maths.randomness import rng
 from trilemma.places import cache_folder
 from trilemma.recipe.recipe import DataRecipe, TrainRecipe, parse_size
@@ -145,8 +144,8 @@ def reference_size(extractor: Extractor, source: Source, train: TrainRecipe) -> 
 
 def reference_features(
     extractor: Extractor, source: Source, seed: int, *, count: int = REFERENCE, say: Say
-) -> Tensor:
-    """Extract features [M, D] of training images, at most `count` of them, drawn by the seed.
+) -> Features:
+    """Look at training images, at most `count` of them, drawn by the seed.
 
     Where it takes a while, its first batch tells how long, and `say` gets a line.
     """
@@ -164,4 +163,4 @@ def reference_features(
 
     order = torch.randperm(len(source), generator=rng(seed, "reference", 0)).numpy()
     pixels = source.pixels[np.sort(order[:count])]
-    return torch.from_numpy(cache.features(extractor, pixels, progress=progress).features)
+    return cache.features(extractor, pixels, progress=progress)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from trilemma.diagnosis import SIGNS, history
 from trilemma.measuring import FEW
 from trilemma.recipe.files import to_table
-from trilemma.report.contents import Curve, Nearest, Note, RunView
+from trilemma.report.contents import Curve, Ill, Nearest, Note, RunView
 from trilemma.report.metrics import extractor_name
 from trilemma.runfolder import RunFolder
 from trilemma.runs import Found
@@ -40,12 +41,13 @@ def view(name: str, members: Sequence[Scored], *, grid: int) -> RunView:
         training_seconds=float(last["seconds"]),
         training_images_per_second=training_rate(log),
         losses=curves(steps, "losses"),
-        scalars=curves(steps, "scalars"),
+        scalars=curves(steps, "scalars") | signs(scores),
         watched=watched(folder, scores),
         samples=first.pixels[:grid],
         gif=read(folder, "progress.gif"),
         nearest=nearest(first),
         licences=tuple(filter(None, (first.reference.source.licence,))),
+        ills=ills(log) if steps else None,
         notes=tuple(notes(log)),
     )
 
@@ -83,7 +85,32 @@ def watched(folder: RunFolder, events: Log) -> dict[str, Curve]:
     name = json.loads(text)["extractor"] if text else ""
     ending = f"[{extractor_name(name)}]" if name else " (watched)"
     titles = {"fd": f"FD{ending}", "kid": f"KID{ending}"}
-    return {titles.get(key, key): curve for key, curve in curves(events, "scalars").items()}
+    found = curves(events, "scalars").items()
+    return {titles.get(key, key): curve for key, curve in found if key not in SIGNS}
+
+
+def signs(events: Log) -> dict[str, Curve]:
+    """Give what was measured beside the scores, for the doctor."""
+    return {key: curve for key, curve in curves(events, "scalars").items() if key in SIGNS}
+
+
+def ills(log: Log) -> tuple[Ill, ...]:
+    """Judge the whole log again, whatever it has written down itself."""
+    return tuple(
+        Ill(
+            name=one.finding.name,
+            since_images=one.finding.since_images,
+            since_seconds=seconds_at(log, one.finding.since_images),
+            until_images=one.until_images,
+            evidence=tuple(one.finding.evidence.items()),
+        )
+        for one in history(log)
+    )
+
+
+def seconds_at(log: Log, images_seen: int) -> float:
+    """Give the seconds at which so many images had been seen."""
+    return next((float(e["seconds"]) for e in log if e["images_seen"] >= images_seen), 0.0)
 
 
 def training_rate(log: Log) -> float:

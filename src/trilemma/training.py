@@ -24,6 +24,7 @@ from trilemma.sitting import (
     choices,
     emit,
     finite,
+    judge,
     load,
     picture,
     remember,
@@ -252,6 +253,7 @@ def finish(sitting: Sitting, reason: str) -> None:
     """Write the last checkpoint and close the log."""
     if finite(sitting):
         save_once(sitting)
+    judge(sitting)
     emit(sitting, "end", why=reason)
     if processes.rank() == 0:
         sitting.folder.write_csv()

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from trilemma import devices, extracting, live, processes, tensorboard, training
+from trilemma import devices, extracting, live, processes, signs, tensorboard, training
 from trilemma.asking import pictured
 from trilemma.beginning import begin_from, claim, continues, fits, notes
 from trilemma.checkpoint import State, checkpoints
@@ -24,7 +24,6 @@ from trilemma.families import built
 from trilemma.families.family import DrawOptions, Family
 from trilemma.features.cache import extracted
 from trilemma.images import write_png
-from trilemma.maths import frechet, kernel
 from trilemma.places import cache_folder, runs_folder
 from trilemma.recipe.checking import check
 from trilemma.recipe.naming import run_name
@@ -40,20 +39,6 @@ WATCH_STEPS = 20  # of the sampler, at most, unless the recipe says more
 
 Show = Callable[[Mapping[str, Any]], None]
 Progress = Callable[[int, int], None]
-
-Metric = Callable[[Tensor], float]  # features of drawn images -> a value, lower is better
-
-
-def frechet_from(real: Tensor) -> Metric:
-    """Prepare the Frechet distance from these features: the costly half is done once."""
-    reference = frechet.reference(frechet.moments(real))
-    return lambda fake: frechet.distance(frechet.moments(fake), reference)
-
-
-METRICS: Mapping[str, Callable[[Tensor], Metric]] = {  # real features -> the distance from them
-    "fd": frechet_from,
-    "kid": lambda real: lambda fake: kernel.kid(fake=fake, real=real).value,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,23 +214,22 @@ def watching(
 ) -> Watch:
     """Make the callables that score and picture the averaged networks."""
     options = watched_options(recipe)
-    distances = {}
+    look = None
+    kept = signs.held_out(recipe, source, say)
     if scorer is not None:
         looker = scorer.extractor
         count = reference_count(folder) or extracting.reference_size(looker, source, recipe.train)
         real = extracting.reference_features(looker, source, recipe.seed, count=count, say=say)
-        distances = {name: prepare(real) for name, prepare in METRICS.items()}
+        look = signs.looks(looker, real, kept, recipe.seed)
     seeds = range(WATCH_SEED, WATCH_SEED + recipe.watch.n)
 
     def drawer(nets: nn.ModuleDict) -> Drawer:
         return Drawer(recipe=recipe, family=family, nets=nets, device=device, options=options)
 
     def score(nets: nn.ModuleDict) -> dict[str, float]:
-        if scorer is None:
+        if scorer is None or look is None:
             return {}
-        pixels = drawn_together(drawer(nets), seeds)
-        fake = torch.from_numpy(extracted(scorer.extractor, pixels).features)
-        return {name: distance(fake) for name, distance in distances.items()}
+        return look(extracted(scorer.extractor, drawn_together(drawer(nets), seeds)))
 
     def picture(nets: nn.ModuleDict, images_seen: int) -> None:
         pixels = pictured(drawer(nets), recipe.watch.grid)
@@ -255,7 +239,9 @@ def watching(
     show = both(show, live.plain(live.Status(folder.name), folder.say))
     if recipe.watch.tensorboard:
         show = both(show, tensorboard.writer(folder))
-    return Watch(score=score, picture=picture, show=show)
+    judged = signs.judged(recipe, source, kept, seeds, device=device)
+    asked = signs.critic(family, judged, drawer)
+    return Watch(score=score, signs=asked, picture=picture, show=show)
 
 
 def reference_count(folder: RunFolder) -> int:

@@ -42,6 +42,16 @@ class Note(NamedTuple):
     said: str = ""  # as a log or the data say it
 
 
+class Ill(NamedTuple):
+    """A sign of illness in a run's log; its words stand in `diagnosis.ILLNESSES`."""
+
+    name: str
+    since_images: int
+    since_seconds: float
+    until_images: int  # 0: it lasted to the end
+    evidence: tuple[tuple[str, float], ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunView:
     """One run, bundle, or group of runs that differ only in their seed."""
@@ -64,6 +74,7 @@ class RunView:
     gif: bytes = b""  # progress.gif, or empty
     nearest: Nearest | None = None
     licences: tuple[str, ...] = ()
+    ills: tuple[Ill, ...] | None = None  # signs of illness; None: there is no log to see them in
     notes: tuple[Note, ...] = ()  # what a reader must know: ended early, another precision, ...
 
 

@@ -7,7 +7,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from trilemma import images
-from trilemma.report import course, gallery, lineup, metrics, numbers, steps, svg, views, words
+from trilemma.report import (
+    course,
+    gallery,
+    illness,
+    lineup,
+    metrics,
+    numbers,
+    steps,
+    svg,
+    views,
+    words,
+)
 from trilemma.report.contents import Contents, RunView
 from trilemma.report.glossary import MEANINGS, METRIC_MEANINGS
 from trilemma.report.missing import missing
@@ -81,6 +92,7 @@ def sections(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> V
         "steps": steps.curves(contents, runs, reader),
         "grids": grids,
         "nearest": gallery.nearest(contents, runs, reader),
+        "ills": illness.section(contents, runs, reader),
         "watched": course.watched(contents, runs, reader),
         "losses": course.losses(contents, runs, reader),
         "scalars": course.scalars(contents, runs, reader),

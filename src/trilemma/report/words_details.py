@@ -206,6 +206,18 @@ DETAILS: Mapping[str, tuple[str, str]] = {  # (English, Portuguese)
         "not finished: {n} images so far",
         "não terminado: {n} imagens até agora",
     ),
+    # signs of illness; their own words stand in `diagnosis`
+    "ills_title": ("Signs of illness", "Sinais de doença"),
+    "ills_reading": (
+        "What the doctor saw in the log of each training; the curves below are marked where a sign "
+        "began. A sign is a hint, not a proof: look at the pictures, too.",
+        "O que o médico viu no registro de cada treino; as curvas abaixo estão marcadas onde um "
+        "sinal começou. Um sinal é um indício, não uma prova: olhe também as imagens.",
+    ),
+    "ills_none": ("No sign of illness was seen.", "Nenhum sinal de doença foi visto."),
+    "ill_since": ("since {since} images", "desde {since} imagens"),
+    "ill_until": ("from {since} to {until} images", "de {since} a {until} imagens"),
+    "ill_try": ("To try:", "O que tentar:"),
     # recipes, machine, the rest
     "recipes_title": ("Recipes, and where they differ", "Receitas, e onde diferem"),
     "recipes_reading": (
