@@ -67,7 +67,7 @@ def recipe_of(table: Mapping[str, Any], *, where: str) -> tuple[Recipe, tuple[st
         *(_line(one, recipe, kind) for one in given),
         *found.notes,
     ]
-    if isinstance(recipe.family, AdversarialRecipe) and not recipe.watch.grid_epochs:
+    if isinstance(recipe.family, AdversarialRecipe) and "watch.grid_epochs" not in said:
         recipe = replace(recipe, watch=replace(recipe.watch, grid_epochs=1.0))
         lines.append("samples are drawn after every epoch (watch.grid_epochs = 1.0)")
     return recipe, tuple(f"{where}: {line}" for line in lines)
