@@ -186,7 +186,7 @@ FILES: dict[str, File] = {
     "nothing telling": File({"epochs": 3, "lr": 1e-3}, "folder-dcgan", both("lr", 1e-3)),
     "a named set": File(
         {"dataset": "MNIST", "lambda_gp": 10, "epochs": 3},
-        GP,
+        "mnist-wgan-gp",
         {"data.source": "mnist", "data.size": "28x28", "data.channels": 1},
     ),
     "heights and widths": File(
@@ -212,6 +212,12 @@ FILES: dict[str, File] = {
         {"family.timesteps": 300, "family.schedule": "cosine", "family.optimizer.clip": 0.5}
         | {"family.steps": 25, "family.optimizer.lr": 2e-4}
         | {"family.generator.multipliers": (1, 2, 4), "watch.grid_epochs": 0.0},
+    ),
+    "residual networks": File(
+        {"architecture": "resnet", "lambda_gp": 10, "z_dim": 32, "features_d": 16, "epochs": 3},
+        GP,
+        {"family.generator.name": "residual", "family.critic.name": "residual"}
+        | {"family.generator.latent": 32, "family.critic.width": 16},
     ),
     "remarks": File(
         {"_comment": "mine", "author": "me", "lambda_gp": 10, "epochs": 3, "wandb": False}

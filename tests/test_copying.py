@@ -5,7 +5,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import binomtest
 
 from trilemma.maths import copying as module
-from trilemma.maths.copying import copying, nearest
+from trilemma.maths.copying import copying, nearest, nearest_few
 
 
 def normals(seed: int, n: int, dimensions: int = 6) -> torch.Tensor:
@@ -19,6 +19,14 @@ def test_nearest_is_scipys(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = cdist(queries.double().numpy(), among.double().numpy())
     assert indices.tolist() == expected.argmin(axis=1).tolist()
     assert distances.numpy() == pytest.approx(expected.min(axis=1), rel=1e-9)
+
+
+def test_the_nearest_few_are_scipys() -> None:
+    queries, among = normals(0, 5) + 300, normals(1, 90) + 300
+    distances, indices = nearest_few(queries, among, count=3)
+    expected = cdist(queries.double().numpy(), among.double().numpy())
+    assert indices.tolist() == expected.argsort(axis=1)[:, :3].tolist()
+    assert distances.numpy() == pytest.approx(np.sort(expected, axis=1)[:, :3], rel=1e-9)
 
 
 def test_planted_copies_are_found() -> None:

@@ -89,9 +89,9 @@ def test_one_broken_recipe_hides_no_other_run(here: Path) -> None:
 
 def test_a_recipe_edited_by_hand_is_refused_with_its_file(here: Path) -> None:
     place = make_run(here / "runs/one").path
-    family = replace(RECIPE.family, loss="hinge")  # type: ignore[type-var]
+    family = replace(RECIPE.family, loss="hinges")  # type: ignore[type-var]
     files.write(place / "recipe.toml", replace(RECIPE, family=family))
-    with pytest.raises(TrilemmaError, match=r"recipe\.toml: unknown family\.loss 'hinge'"):
+    with pytest.raises(TrilemmaError, match=r"recipe\.toml: unknown family\.loss 'hinges'"):
         load_generator("one", device=CPU)
 
 

@@ -232,7 +232,7 @@ def test_the_example_is_wgan_gp_with_the_numbers_of_its_paper() -> None:
     for optimizer in (family.generator_optimizer, family.critic_optimizer):
         assert (optimizer.lr, optimizer.beta1, optimizer.beta2) == (1e-4, 0.0, 0.9)
     assert (recipe.data.root, recipe.data.size, recipe.train.batch_size) == ("dataset", "64", 64)
-    assert not family.critic.batchnorm
+    assert fields_of(recipe)["family.critic.batchnorm"] is False
     assert recipe.preset == GP
     assert not any("not used" in line for line in lines)
     check(recipe)

@@ -117,7 +117,7 @@ EXPLAINED = {  # a value that stands for no field, and names that mean such a th
     "sample_interval sample_every save_image_every sampling.interval sample_step "
     "eval_interval num_fid_samples evaluation.interval n_classes",
     0: "resume load_model continue_train pretrained use_wandb multi_gpu cudnn_benchmark "
-    "conditional self_attention distributed start_epoch dropout local_rank "
+    "self_attention distributed start_epoch dropout local_rank "
     "lr_decay_epochs warmup_steps",
 }
 UNKNOWN = (
@@ -269,6 +269,9 @@ def test_a_name_is_cut_into_words(name: str, parts: tuple[str, ...]) -> None:
         ("mode", "train", {}),
         ("mode", "wgan-gp", {"@model": "wgan-gp"}),
         ("is_train", True, {}),
+        ("conditional", False, {"family.condition": "none"}),
+        ("architecture", "ResNet", {"*net.name": "residual"}),
+        ("critic.type", "resnet", {"family.critic.name": "residual"}),
         ("noise_type", "gaussian", {}),
         ("flip_prob", 0.5, {"data.flip": True}),
     ],
@@ -305,12 +308,12 @@ def test_values_in_the_forms_people_write(name: str, value: object, fields: obje
         ("optimizer", "sgd", "adam, adamw, rmsprop"),
         ("model", "stylegan", "wgan-gp"),
         ("architecture", "transformer", "dcgan"),
+        ("condition", "x", "true or false"),
         ("mode", "test", "train"),
         ("alpha", 0.2, "less than 0.05"),
         ("clip_value", [-0.1, 0.2], "such as 0.01"),
         ("resume", "generator.pth", "weights of other projects"),
         ("noise_type", "uniform", "normal"),
-        ("conditional", True, "null or false"),
         ("generator_iters", 5, "100 or more"),
         ("use_cuda", "perhaps", "true"),
         ("shuffle_x", 1, ""),

@@ -212,6 +212,14 @@ def test_an_image_does_not_depend_on_its_batch_mates(name: str) -> None:
     assert not torch.allclose(draw(1, 2, 3)[1], draw(3)[0])
 
 
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_the_table_says_who_draws_on_the_way(name: str) -> None:
+    rngs = generators(1)
+    before = rngs[0].get_state()
+    SAMPLERS[name].sample(exact, torch.ones(1, 3, 2, 2).double(), [5.0, 1.0, 0.1, 0.0], rngs)
+    assert SAMPLERS[name].random == (not torch.equal(rngs[0].get_state(), before))
+
+
 def start_rgb(rngs: list[Generator]) -> Tensor:
     return randn_each((3, 4, 5), rngs).double()
 

@@ -21,7 +21,7 @@ from trilemma.cli.runs import table
 from trilemma.evaluation import read_scores
 from trilemma.recipe.recipe import Recipe
 
-VERBS = ("evaluate", "features", "runs", "data", "clean", "doctor", "export")
+VERBS = ("evaluate", "features", "runs", "data", "clean", "doctor", "explore", "export")
 Capture = pytest.CaptureFixture[str]
 
 

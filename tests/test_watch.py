@@ -238,7 +238,7 @@ def test_tensorboard_has_the_log(hostile: Path, tmp_path: Path) -> None:
 def test_a_mistake_leaves_no_folder(tmp_path: Path, hostile: Path) -> None:
     out = tmp_path / "new"
     with pytest.raises(RecipeError, match=r"family\.loss"):
-        watch.train(tiny.recipe(hostile, replace(tiny.GAN, loss="hinge")), out=out)
+        watch.train(tiny.recipe(hostile, replace(tiny.GAN, loss="hinges")), out=out)
     with pytest.raises(Exception, match="no file, folder or known set"):
         watch.train(tiny.recipe(tmp_path / "nowhere"), out=out)
     assert not out.exists()

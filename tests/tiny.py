@@ -61,6 +61,14 @@ def hostile(folder: Path) -> Path:
     return folder
 
 
+def numbered(folder: Path) -> Path:
+    """Make a folder as `hostile`, and faces.csv in it: is a file's number odd, and which is it?"""
+    names = sorted(path.name for path in hostile(folder).glob("[0-9]*.png"))
+    rows = [f"{name},{number % 2},{number}" for number, name in enumerate(names)]
+    (folder / "faces.csv").write_text("\n".join(["file,odd,number", *rows]), encoding="utf-8")
+    return folder
+
+
 def recipe(root: Path | str, family: object = GAN, **train: Any) -> Recipe:
     """Give the recipe of a short training on a file or folder of grey pictures, 28x28."""
     settings = TrainRecipe(batch_size=8, epochs=0.0, images=64, ema_images=50, keep=9)

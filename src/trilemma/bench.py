@@ -15,6 +15,7 @@ from torch.optim import AdamW, Optimizer
 from trilemma import devices, machine
 from trilemma.average import Average, kept
 from trilemma.data.batches import Batch, Batches
+from trilemma.data.labels import labelled
 from trilemma.data.values import Source
 from trilemma.families import build
 from trilemma.families.family import At, Family, Phase
@@ -27,6 +28,7 @@ from trilemma.step import Task, prepare, release, shape, update
 WARM_UPS = 2  # steps of each that do not count
 FEWEST = 15  # timed steps of each: a median of fewer says little
 IMAGES = 1024  # of noise that are trained on: what is in them changes no time
+CLASSES = 10  # of that noise, for networks that are told labels
 BUSY = 0.5  # processes that may compute beside ours
 
 Way = tuple[int, Callable[[int], None]]  # CPU threads; what is timed, given the images seen
@@ -117,7 +119,7 @@ def bench_train(recipe: Recipe, *, rounds: int = FEWEST, device: torch.device) -
     """Time one round of a recipe's training, both ways, on images of noise."""
     load = machine.load()
     task = measured_task(recipe, device)
-    ours, plain, batches = our_step(task), Plain(recipe, device), task.batches
+    ours, plain, batches = our_step(task), Plain(task.recipe, device), task.batches
     batch = recipe.train.batch_size
     ways: Mapping[str, Way] = {
         "ours": (task.compute.threads or task.threads, ours),
@@ -139,6 +141,7 @@ def bench_sample(
     """
     load = machine.load()
     threads = devices.use_threads(recipe.speed.threads)
+    recipe = labelled(recipe, noise(recipe))
     family = build(recipe)
     nets = kept(family).to(device).eval().requires_grad_(False)
     drawer = Drawer(recipe=recipe, family=family, nets=nets, device=device)
@@ -205,7 +208,9 @@ def measured_task(recipe: Recipe, device: torch.device) -> Task:
     threads = devices.use_threads(recipe.speed.threads)
     endless = replace(recipe.train, epochs=0.0, images=0, minutes=0.0)  # measured at leisure
     recipe = replace(recipe, train=endless)
-    batches = Batches(noise(recipe), recipe.train.batch_size, seed=recipe.seed, device=device)
+    source = noise(recipe)
+    recipe = labelled(recipe, source)
+    batches = Batches(source, recipe.train.batch_size, seed=recipe.seed, device=device)
     task = Task(
         recipe=recipe, family=build(recipe), batches=batches, device=device, threads=threads
     )
@@ -253,8 +258,8 @@ def noise(recipe: Recipe) -> Source:
         name="noise",
         split="train",
         pixels=pixels,
-        labels=np.full(count, -1),
-        classes=(),
+        labels=np.arange(count) % CLASSES,
+        classes=tuple(map(str, range(CLASSES))),
         names=[str(number) for number in range(count)],
         fingerprint="noise",
     )

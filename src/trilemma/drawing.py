@@ -1,19 +1,21 @@
 """Runs -> pictures on disk: a grid, a folder of PNGs, or arrays."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from trilemma import devices, processes
+from trilemma.asking import Asked, asked, drawn_as
 from trilemma.devices import Choice, Precision
 from trilemma.errors import RunError
 from trilemma.families.family import DrawOptions
 from trilemma.images import grid, is_image, write_png
 from trilemma.runs import Found, find_run, newest
-from trilemma.sampling import Pixels, drawn_together, load_generator
+from trilemma.sampling import Drawer, Pixels, load_generator
 
 Kind = Literal["grid", "folder", "npy", "npz"]
 Progress = Callable[[int, int], None]
@@ -30,6 +32,8 @@ def sample(
     sampler: str = "",
     steps: int = 0,
     guidance: float = 0.0,
+    classes: Sequence[str] = (),
+    attributes: Sequence[str] = (),
     device: str = "auto",
     batch: int = 64,
     precision: Precision = "float32",
@@ -38,6 +42,7 @@ def sample(
 ) -> list[Path]:
     """Draw n images of each run from the seeds seed, seed + 1, ...; return the files written.
 
+    classes: n of each that is named, a row of the grid for each. attributes: words such as smile=1.
     Of several processes each draws its share; the first writes. precision: bf16 is faster on some
     machines and gives other pictures, though not worse ones.
 
@@ -48,29 +53,26 @@ def sample(
         if value < 1:
             raise RunError(f"{name} is {value}; allowed: 1 or more")
     found = chosen(runs, say)
-    if kind == "folder":
-        for run in found:
-            only_images(place(out, run.name, kind, len(found)), range(seed, seed + n))
     options = DrawOptions(sampler=sampler, steps=steps, guidance=guidance)
-    where = devices.pick(device)
+    where, seeds = devices.pick(device), range(seed, seed + n)
     processes.start(where)
-    drawn = {}
-    for number, run in enumerate(found):
+    jobs = []
+    for run in found:
         drawer = load_generator(run, device=where, options=options)
         drawer = replace(drawer, choice=Choice(precision=precision))
-        how = drawer.family.how(options)
-        if run.recipe.family.kind == "adversarial" and options != DrawOptions():
-            say(f"{run.name}: a GAN; --sampler, --steps and --guidance do nothing to it")
-        say(
-            f"{run.name}: {n} images from {run.checkpoint}, seeds {seed} to {seed + n - 1}"
-            f"{'; ' + how if how else ''}{'; bf16' if precision == 'bf16' else ''}"
-        )
+        jobs.append(Job(run, drawer, asked(drawer, run.name, classes, attributes)))
+    if kind == "folder":
+        for job in jobs:
+            only_images(place(out, job.run.name, kind, len(jobs)), file_names(job.wanted, seeds))
+    drawn = {}
+    for number, job in enumerate(jobs):
+        tell(job, seeds, say)
 
-        def told(done: int, share: int, before: int = number * n) -> None:
-            progress(before + done * n // share, len(found) * n)
+        def told(done: int, total: int, number: int = number) -> None:
+            progress(number * n + done * n // total, len(jobs) * n)
 
-        seeds = range(seed, seed + n)
-        drawn[run.name] = drawn_together(drawer, seeds, batch=batch, progress=told)
+        pixels = drawn_as(job.drawer, job.wanted, seeds, batch=batch, progress=told)
+        drawn[job.run.name] = Drawn(pixels, job.wanted)
     if processes.rank():
         return []
     if kind == "grid":
@@ -79,9 +81,39 @@ def sample(
         write_png(path, side_by_side(list(drawn.values())))
         return [path]
     return [
-        written(pixels, kind=kind, place=place(out, name, kind, len(drawn)), seed=seed)
-        for name, pixels in drawn.items()
+        written(one, kind=kind, place=place(out, name, kind, len(drawn)), seeds=seeds)
+        for name, one in drawn.items()
     ]
+
+
+class Job(NamedTuple):
+    """What is drawn of one run."""
+
+    run: Found
+    drawer: Drawer
+    wanted: list[Asked]  # each is drawn from all seeds
+
+
+class Drawn(NamedTuple):
+    """What was drawn of one run."""
+
+    pixels: Pixels  # uint8 [wanted x seeds, H, W, C]
+    wanted: list[Asked]
+
+
+def tell(job: Job, seeds: range, say: Callable[[str], None]) -> None:
+    """Say what is drawn, and which options do nothing."""
+    run, options = job.run, job.drawer.options
+    if run.recipe.family.kind == "adversarial" and options != DrawOptions():
+        say(f"{run.name}: a GAN; --sampler, --steps and --guidance do nothing to it")
+    names = ", ".join(one.name for one in job.wanted)
+    each = f" of {'each of ' if len(job.wanted) > 1 else ''}{names}" if names else ""
+    how = job.drawer.family.how(options)
+    say(
+        f"{run.name}: {len(seeds)} images{each} from {run.checkpoint}, "
+        f"seeds {seeds[0]} to {seeds[-1]}"
+        f"{'; ' + how if how else ''}{'; bf16' if job.drawer.choice.precision == 'bf16' else ''}"
+    )
 
 
 def kind_of(asked: Literal[""] | Kind, out: str) -> Kind:
@@ -110,15 +142,18 @@ def chosen(runs: Sequence[str], say: Callable[[str], None]) -> list[Found]:
     return found
 
 
-def side_by_side(pictures: Sequence[Pixels]) -> Pixels:
-    """Put the grids of several runs next to each other, white between them."""
-    grids = [grid(pixels) for pixels in pictures]
+def side_by_side(pictures: Sequence[Drawn]) -> Pixels:
+    """Put the grids of several runs side by side, white between them; a class has a row."""
+    grids = [
+        grid(one.pixels, columns=len(one.pixels) // len(one.wanted) if len(one.wanted) > 1 else 0)
+        for one in pictures
+    ]
     height = max(len(one) for one in grids)
     channels = max(one.shape[2] for one in grids)
     columns: list[Pixels] = []
-    for one in grids:
-        framed = np.full((height, one.shape[1], channels), 255, dtype=np.uint8)
-        framed[: len(one)] = one
+    for laid in grids:
+        framed = np.full((height, laid.shape[1], channels), 255, dtype=np.uint8)
+        framed[: len(laid)] = laid
         columns += [framed, np.full((height, GAP, channels), 255, dtype=np.uint8)]
     return np.concatenate(columns[:-1], axis=1)
 
@@ -133,14 +168,13 @@ def place(out: Path | None, name: str, kind: Kind, runs: int) -> Path:
     return out.with_name(f"{out.stem}-{name}{out.suffix}") if runs > 1 else out
 
 
-def only_images(folder: Path, seeds: range) -> None:
+def only_images(folder: Path, names: Sequence[str]) -> None:
     """Refuse a folder that holds more than the images to be drawn: they would be taken for ours.
 
     RunError: it does.
     """
-    ours = {image_name(seed) for seed in seeds}
     there = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    others = sorted(name for name in there if is_image(name) and name not in ours)
+    others = sorted(name for name in there if is_image(name) and name not in set(names))
     if others:
         raise RunError(
             f"{folder} holds {others[0]}{f' and {len(others) - 1:,} more' if others[1:] else ''}, "
@@ -148,28 +182,31 @@ def only_images(folder: Path, seeds: range) -> None:
         )
 
 
-def image_name(seed: int) -> str:
-    """Name the file of the image that is drawn from a seed."""
-    return f"{seed:06d}.png"
+def file_names(wanted: Sequence[Asked], seeds: range) -> list[str]:
+    """Name the files of what is drawn, in order: the seed, behind the class where several are."""
+    words = [re.sub(r"[^\w.=-]+", "-", one.name) for one in wanted]
+    fronts = [f"{word}-" for word in words] if len(wanted) > 1 else [""]
+    return [f"{front}{seed:06d}.png" for front in fronts for seed in seeds]
 
 
-def written(pixels: Pixels, *, kind: Kind, place: Path, seed: int) -> Path:
+def written(drawn: Drawn, *, kind: Kind, place: Path, seeds: range) -> Path:
     """Write one run's images as a folder of PNGs named by seed, or as an array."""
     folder_of(place)
     if kind == "folder":
         place.mkdir(parents=True, exist_ok=True)
-        for number, picture in enumerate(pixels):
-            write_png(place / image_name(seed + number), picture)
+        names = file_names(drawn.wanted, seeds)
+        for name, picture in zip(names, drawn.pixels, strict=True):
+            write_png(place / name, picture)
     elif kind == "npy":
         with place.open("wb") as file:
-            np.save(file, pixels)
+            np.save(file, drawn.pixels)
     else:
         with place.open("wb") as file:
             np.savez(
                 file,
-                images=pixels,
-                labels=np.full(len(pixels), -1),
-                seeds=np.arange(seed, seed + len(pixels)),
+                images=drawn.pixels,
+                labels=np.repeat([one.label for one in drawn.wanted], len(seeds)),
+                seeds=np.tile(seeds, len(drawn.wanted)),
             )
     return place
 

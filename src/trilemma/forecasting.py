@@ -7,8 +7,9 @@ from typing import Any
 from trilemma import devices
 from trilemma.average import kept
 from trilemma.data.batches import Batches
+from trilemma.data.labels import labelled
 from trilemma.data.sources import open_source
-from trilemma.families import build
+from trilemma.families import built
 from trilemma.measuring import asked, horizon, measured, scores_in, to_plain
 from trilemma.recipe.recipe import Recipe, TrainRecipe
 from trilemma.sampling import Drawer, drawn
@@ -28,7 +29,8 @@ def forecast(recipe: Recipe, *, say: Callable[[str], None]) -> dict[str, Any]:
     device = devices.pick(recipe.speed.device)
     devices.use_threads(recipe.speed.threads)
     source = open_source(recipe.data, "train", say=say)
-    family = build(recipe)
+    recipe = labelled(recipe, source)
+    family = built(recipe, source)
     batches = Batches(source, recipe.train.batch_size, seed=recipe.seed, device=device)
     task = Task(recipe=recipe, family=family, batches=batches, device=device)
     prepare(task)

@@ -55,7 +55,7 @@ def key(drawer: Drawer, weights: Path, seeds: Sequence[int]) -> str:
     """Name a set of images by the weights' sha256, the sampler, the device and the seeds."""
     digest = hashlib.sha256(weights.read_bytes())
     how = (VERSION, drawer.recipe.family, drawer.recipe.data.size, drawer.options, drawer.choice)
-    digest.update(repr((*how, drawer.device.type, list(seeds))).encode())
+    digest.update(repr((*how, drawer.asked, drawer.device.type, list(seeds))).encode())
     return digest.hexdigest()
 
 

@@ -34,6 +34,7 @@ class Drawer:
     device: torch.device
     options: DrawOptions = field(default_factory=DrawOptions)
     choice: Choice = REFERENCE  # of precision and memory format
+    asked: tuple[float, ...] = ()  # the condition of every image; (): those of training images
 
     @property
     def evaluations(self) -> int:
@@ -78,14 +79,20 @@ def draw(drawer: Drawer, seeds: Sequence[int], *, batch: int = BATCH) -> Iterato
     every device, to rounding, and to within one level whatever the batch (in bf16 they are not).
     RunError: a seed below 0 or above 4,294,967,295.
     """
-    for seed in seeds:
-        if not 0 <= seed < SEEDS:
-            raise RunError(f"the seed of an image is {seed}; allowed: 0 to {SEEDS - 1:,}")
+    check_seeds(seeds)
     for start in range(0, len(seeds), batch):
         rngs = [torch.Generator().manual_seed(seed) for seed in seeds[start : start + batch]]
         with torch.inference_mode(), autocast(drawer.choice, drawer.device):
-            images = drawer.family.draw(drawer.nets, rngs, None, drawer.options)
+            asked = torch.tensor([drawer.asked] * len(rngs)) if drawer.asked else None
+            images = drawer.family.draw(drawer.nets, rngs, asked, drawer.options)
         yield to_pixels(images).cpu().numpy()
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Refuse seeds that images cannot have. RunError: one below 0 or above 4,294,967,295."""
+    for seed in seeds:
+        if not 0 <= seed < SEEDS:
+            raise RunError(f"the seed of an image is {seed}; allowed: 0 to {SEEDS - 1:,}")
 
 
 def drawn(drawer: Drawer, seeds: Sequence[int], *, batch: int = BATCH) -> Pixels:

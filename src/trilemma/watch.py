@@ -7,29 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from trilemma import devices, extracting, live, processes, tensorboard, training
+from trilemma.asking import pictured
 from trilemma.beginning import begin_from, claim, continues, fits, notes
 from trilemma.checkpoint import State, checkpoints
 from trilemma.data.batches import Batches
+from trilemma.data.labels import labelled
 from trilemma.data.sources import open_source
 from trilemma.data.values import Source
 from trilemma.errors import MemoryTooSmallError, RecipeError, RunError
 from trilemma.extracting import Prepared
-from trilemma.families import build
+from trilemma.families import built
 from trilemma.families.family import DrawOptions, Family
 from trilemma.features.cache import extracted
-from trilemma.images import grid, write_gif, write_png
+from trilemma.images import write_png
 from trilemma.maths import frechet, kernel
 from trilemma.places import cache_folder, runs_folder
 from trilemma.recipe.checking import check
 from trilemma.recipe.naming import run_name
 from trilemma.recipe.recipe import DiffusionRecipe, Recipe
-from trilemma.runfolder import RunFolder
+from trilemma.runfolder import RunFolder, write_progress
 from trilemma.runs import find_run, parted
 from trilemma.sampling import Drawer, drawn_together
 from trilemma.sitting import Watch
@@ -37,8 +37,6 @@ from trilemma.sitting import Watch
 WATCH_SEED = 1_000_000  # first seed of watched samples; reported ones start at 0
 FEWEST = 3  # training images that a distance takes
 WATCH_STEPS = 20  # of the sampler, at most, unless the recipe says more
-GIF_SECONDS = 0.15  # a frame
-GIF_FRAMES = 200  # at most: of more grids, every second, third, ...
 
 Show = Callable[[Mapping[str, Any]], None]
 Progress = Callable[[int, int], None]
@@ -97,6 +95,7 @@ def train(
     source = processes.first_one(
         lambda: open_source(recipe.data, "train", progress=progress, say=tell)
     )
+    recipe = labelled(recipe, source)
     folder = RunFolder(out or runs_folder() / run_name(recipe, source.fingerprint))
     fits(folder, recipe, source)
     if folder.finished():
@@ -105,7 +104,7 @@ def train(
         return Trained(folder=folder, state=None)
     for note in notes(source):
         tell(note)
-    family = build(recipe)
+    family = built(recipe, source)
     scorer = scoring(recipe, source, folder, device=device, say=tell)
     watch = watching(
         recipe, family, source, folder, scorer=scorer, device=device, show=show, say=tell
@@ -249,9 +248,9 @@ def watching(
         return {name: distance(fake) for name, distance in distances.items()}
 
     def picture(nets: nn.ModuleDict, images_seen: int) -> None:
-        pixels = drawn_together(drawer(nets), range(recipe.watch.grid))
+        pixels = pictured(drawer(nets), recipe.watch.grid)
         if processes.rank() == 0:
-            write_png(folder.file(f"samples/{images_seen:09d}.png"), grid(pixels))
+            write_png(folder.file(f"samples/{images_seen:09d}.png"), pixels)
 
     show = both(show, live.plain(live.Status(folder.name), folder.say))
     if recipe.watch.tensorboard:
@@ -286,14 +285,3 @@ def watched_options(recipe: Recipe) -> DrawOptions:
     steps = recipe.watch.steps or min(family.steps, WATCH_STEPS)
     sampler = recipe.watch.sampler or family.sampler
     return DrawOptions(sampler=sampler, steps=steps, guidance=1.0)
-
-
-def write_progress(folder: RunFolder) -> None:
-    """Put the grids from fixed seeds into progress.gif, unless it is there."""
-    if (folder.path / "progress.gif").is_file():
-        return
-    grids = sorted((folder.path / "samples").glob("*.png"))
-    chosen = grids[:: -(-len(grids) // GIF_FRAMES) or 1]
-    frames = [np.atleast_3d(np.asarray(Image.open(path))) for path in chosen]
-    if frames:
-        write_gif(folder.file("progress.gif"), frames, GIF_SECONDS)

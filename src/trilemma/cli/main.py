@@ -45,6 +45,7 @@ VERBS: Mapping[str, Verb] = {  # in the order of --help
     "demo": Verb("demo", "train a GAN and a diffusion model on digits, and compare them"),
     "train": Verb("train", "train a model, or go on with a training", trains=True),
     "sample": Verb("sample", "draw images from runs or bundles"),
+    "explore": Verb("explore", "walk between the seeds of a run, as pictures, film or a page"),
     "evaluate": Verb("evaluate", "score images against images"),
     "compare": Verb("compare", "line runs up: one table, one report"),
     "features": Verb("features", "write out what an extractor sees in images"),

@@ -19,13 +19,17 @@ class Arguments:
     runs: Annotated[
         tuple[str, ...], tyro.conf.Positional
     ] = ()  # runs or bundles; none: the newest of each family
-    n: int = 64  # images of each
+    n: int = 0  # images of each; 0: 64, or 8 where several classes are asked for
     seed: int = 0  # of the first image; image i has seed + i
     out: str = ""  # file or folder; empty: samples.png, .npy, .npz, or the folder samples
     format: Literal["", "grid", "folder", "npy", "npz"] = ""  # "": as --out ends, else one picture
     sampler: str = ""  # ancestral, ddim, dpm++2m, heun; empty: the recipe's own
     steps: int = 0  # of the sampler; 0: the recipe's own
-    guidance: float = 0.0  # away from an earlier self; 1: none; 0: the recipe's own
+    guidance: float = 0.0  # away from an earlier, or untold, self; 1: none; 0: the recipe's own
+    classes: Annotated[
+        tuple[str, ...], tyro.conf.arg(name="class")
+    ] = ()  # names or numbers of classes, or all: n images, a row of the grid, for each
+    attributes: tuple[str, ...] = ()  # such as smile=1 angle=0.5, of runs that were told them
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
     batch: int = 64  # images drawn at once
     precision: Literal["float32", "bf16"] = "float32"  # bf16: faster on some, other pictures
@@ -37,16 +41,19 @@ def run(arguments: Arguments) -> None:
     from trilemma.live import counted, device_line, say
 
     say(device_line(arguments.device))
+    several = len(arguments.classes) > 1 or "all" in arguments.classes
     with counted("images") as progress:
         done = drawing.sample(
             arguments.runs,
-            n=arguments.n,
+            n=arguments.n or (8 if several else 64),
             seed=arguments.seed,
             out=Path(arguments.out) if arguments.out else None,
             kind=drawing.kind_of(arguments.format, arguments.out),
             sampler=arguments.sampler,
             steps=arguments.steps,
             guidance=arguments.guidance,
+            classes=arguments.classes,
+            attributes=arguments.attributes,
             device=arguments.device,
             batch=arguments.batch,
             precision=arguments.precision,

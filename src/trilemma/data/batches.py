@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trilemma.data.labels import labels_of
 from trilemma.data.values import Source
 from trilemma.images import to_images
 from trilemma.maths.randomness import rng
@@ -42,7 +43,7 @@ class Batches:
         assert len(source) > 0 and batch_size > 0
         self.source, self.batch_size, self.seed, self.flip = source, batch_size, seed, flip
         self.device = torch.device(device)
-        self._labels = torch.from_numpy(source.labels) if source.classes else None
+        self._labels = labels_of(source)
         self._resident = _to_device(source, self.device)
 
     def at(self, images_seen: int, mine: slice = slice(None)) -> Batch:

@@ -11,6 +11,7 @@ import numpy as np
 from trilemma.data.archives import list_zip
 from trilemma.data.arrays import list_arrays
 from trilemma.data.folders import list_folder
+from trilemma.data.labels import beside, with_attributes
 from trilemma.data.named import NAMED, list_named
 from trilemma.data.pixelcache import Decoded, decode_rows
 from trilemma.data.shape import Shape, shape_of
@@ -75,7 +76,8 @@ def open_source(
         on_error=data.on_error,
         memory=data.memory,
     )
-    return prepare(list_images(text, split=split, root=root, say=say), wanted, progress, say)
+    source = prepare(list_images(text, split=split, root=root, say=say), wanted, progress, say)
+    return with_attributes(source, beside(data)) if data.attributes else source
 
 
 def open_named(

@@ -86,6 +86,8 @@ class Source:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = field(default=())  # what a reader of results must know
     chunks: tuple[int, ...] = ()  # lengths of the runs of images that are read together; (): any
+    attributes: np.ndarray | None = None  # float32 [N, A], where a CSV gives them
+    attribute_names: tuple[str, ...] = ()  # A of them
 
     def __len__(self) -> int:
         """Count the images."""

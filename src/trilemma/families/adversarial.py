@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from trilemma.families import conditions
-from trilemma.families.duel import Duel, has_batch_statistics
+from trilemma.families.duel import Duel, leaves_marks
 from trilemma.families.family import Draw, Family, Phase, Shared
 from trilemma.maths import augmentation
 from trilemma.maths.gan_losses import GAN_LOSSES
+from trilemma.maths.samplers import randn_each
 from trilemma.nets.conditioned import (
     AuxiliaryCritic,
     ConcatCritic,
@@ -19,10 +21,23 @@ from trilemma.nets.conditioned import (
     ProjectionCritic,
 )
 from trilemma.nets.dcgan import DCGANCritic, DCGANGenerator
+from trilemma.nets.perceptron import PerceptronCritic, PerceptronGenerator
+from trilemma.nets.r3 import R3Critic, R3Generator
+from trilemma.nets.resnet import ResidualCritic, ResidualGenerator
 from trilemma.recipe.recipe import AdversarialRecipe, Recipe, parse_size
 
-GENERATORS: Mapping[str, Callable[..., nn.Module]] = {"dcgan": DCGANGenerator}
-CRITICS: Mapping[str, Callable[..., nn.Module]] = {"dcgan": DCGANCritic}
+GENERATORS: Mapping[str, Callable[..., nn.Module]] = {
+    "dcgan": DCGANGenerator,
+    "perceptron": PerceptronGenerator,
+    "r3": R3Generator,
+    "residual": ResidualGenerator,
+}
+CRITICS: Mapping[str, Callable[..., nn.Module]] = {
+    "dcgan": DCGANCritic,
+    "perceptron": PerceptronCritic,
+    "r3": R3Critic,
+    "residual": ResidualCritic,
+}
 
 
 def build(recipe: Recipe) -> Family:
@@ -54,10 +69,9 @@ def build(recipe: Recipe) -> Family:
         ),
         averaged=("generator",),
         shared=Shared("fakes", "generator", duel.fakes),
-        splits=not (has_batch_statistics(generator) or duel.apart),
-        draw=lambda nets, rngs, asked, options: draw(
-            nets, rngs, asked, latent=family.generator.latent
-        ),
+        splits=not (leaves_marks(generator) or duel.apart),
+        latents=partial(randn_each, (family.generator.latent,)),
+        render=lambda nets, z, rngs, asked, options: render(nets, z, rngs, asked),
         evaluations=lambda options: 1,
     )
 
@@ -132,16 +146,15 @@ def uniform(numbers: int) -> Draw:
     return lambda n, rng: torch.rand(n, numbers, generator=rng, device=rng.device)
 
 
-def draw(
-    nets: nn.ModuleDict, rngs: Sequence[Generator], asked: Tensor | None, *, latent: int
+def render(
+    nets: nn.ModuleDict, z: Tensor, rngs: Sequence[Generator], asked: Tensor | None
 ) -> Tensor:
-    """Draw one image for each generator of random numbers, which draws its z.
+    """Make the image of each z [N, latent].
 
     asked: conditions [N, A]; None: some that training images have, if the generator is told any.
     """
     net = nets["generator"]
-    z = torch.stack([torch.randn(latent, generator=rng, device=rng.device) for rng in rngs])
     z = z.to(next(net.parameters()).device)
-    told = (conditions.told(net, rngs, asked),) if isinstance(net, ConditionalGenerator) else ()
-    images: Tensor = net(z, *told)
+    told = conditions.told(net, rngs, asked)
+    images: Tensor = net(z) if told is None else net(z, told)
     return images.float()

@@ -53,11 +53,19 @@ def remember(net: nn.Module, data: DataRecipe, labels: Tensor) -> None:
     known.copy_(encoded(data, labels[chosen[: len(known)]]))
 
 
-def told(net: nn.Module, rngs: Sequence[Generator], asked: Tensor | None) -> Tensor:
+def told(net: nn.Module, rngs: Sequence[Generator], asked: Tensor | None) -> Tensor | None:
     """Give the conditions that are asked for, or one of those kept for each rng: [N, A].
 
-    Each rng draws one number either way, so that what it draws next is the same.
+    None: the network is told nothing. Each rng draws one number either way, so that what it draws
+    next is the same.
     """
-    known = net.get_buffer("known")
+    known = kept(net)
+    if known is None:
+        return None
     chosen = [int(torch.randint(len(known), (), generator=rng, device=rng.device)) for rng in rngs]
     return known[chosen] if asked is None else asked.to(known)
+
+
+def kept(net: nn.Module) -> Tensor | None:
+    """Find the conditions of training images that a network keeps, [K, A]; None: none is told."""
+    return next((b for n, b in net.named_buffers() if n.rpartition(".")[2] == "known"), None)

@@ -9,8 +9,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from trilemma.errors import RecipeError
+from trilemma.families import conditions
 from trilemma.families.family import (
     Batch,
+    Draw,
     DrawOptions,
     Family,
     Guide,
@@ -45,13 +47,20 @@ def build(recipe: Recipe) -> Family:
     process.prepare(net)
 
     def loss(batch: Batch, noise: Noise, at: TensorClock) -> Losses:
-        level = noise["level"]
-        losses = process.losses(net, images=batch.images, eps=noise["noise"], level=level)
+        level, asked = noise["level"], net
+        if "untold" in noise:
+            assert batch.labels is not None, "the source has no labels"
+            told = (noise["untold"] >= family.label_dropout).to(batch.images.dtype)
+            asked = Asked(net, conditions.encoded(recipe.data, batch.labels) * told[:, None])
+        losses = process.losses(asked, images=batch.images, eps=noise["noise"], level=level)
         return losses, by_third(losses.detach(), process.rank(level))
 
     def gaussian(n: int, rng: Generator) -> Tensor:
         return torch.randn(n, *shape, generator=rng, device=rng.device)
 
+    noise: dict[str, Draw] = {"noise": gaussian, "level": process.level}
+    if family.condition != "none":
+        noise["untold"] = lambda n, rng: torch.rand(n, generator=rng, device=rng.device)
     return Family(
         nets=nn.ModuleDict({"generator": net}),
         optimizers={"generator": family.optimizer},
@@ -59,15 +68,16 @@ def build(recipe: Recipe) -> Family:
             Phase(
                 name="denoise",
                 trains="generator",
-                noise={"noise": gaussian, "level": process.level},
+                noise=noise,
                 loss=loss,
             ),
         ),
         averaged=("generator",),
-        guides={"guide": Guide("generator", family.guide_at)} if family.guidance != 1 else {},
+        guides={"guide": Guide("generator", family.guide_at)} if has_guide(family) else {},
         splits=True,
-        draw=lambda nets, rngs, labels, options: draw(
-            process, nets, rngs, shape=shape, how=chosen(family, options)
+        latents=partial(randn_each, shape),
+        render=lambda nets, noise, rngs, asked, options: render(
+            process, nets, noise, rngs, asked, chosen(family, options)
         ),
         evaluations=lambda options: evaluations(process, chosen(family, options)),
         how=lambda options: in_words(chosen(family, options)),
@@ -77,9 +87,33 @@ def build(recipe: Recipe) -> Family:
 def make_generator(recipe: Recipe, shape: tuple[int, int, int]) -> nn.Module:
     """Build the network of images [C, H, W]; the fields of its dataclass are the arguments."""
     fields = asdict(recipe.family.generator)
+    if recipe.family.condition != "none":
+        fields["conditions"] = conditions.count(recipe.data)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         return GENERATORS[fields.pop("name")](size=shape[1:], channels=shape[0], **fields)
+
+
+def has_guide(family: DiffusionRecipe) -> bool:
+    """Is an earlier self kept? A network that is told labels has its untold self for a guide."""
+    return family.guidance != 1 and family.condition == "none"
+
+
+class Asked(nn.Module):
+    """A network that is told the same conditions [N, A] whatever else it is asked."""
+
+    def __init__(self, net: nn.Module, condition: Tensor) -> None:
+        super().__init__()
+        self.net, self.condition = net, condition
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        """Ask it."""
+        answer: Tensor = self.net(x, level, self.condition)
+        return answer
+
+    def get_buffer(self, target: str) -> Tensor:
+        """Find the network's own buffer."""
+        return self.net.get_buffer(target)
 
 
 def by_third(losses: Tensor, rank: Tensor) -> dict[str, Tensor]:
@@ -106,34 +140,42 @@ class How(NamedTuple):
 
 
 @torch.no_grad()
-def draw(
+def render(
     process: Process,
     nets: nn.ModuleDict,
+    noise: Tensor,
     rngs: Sequence[Generator],
-    *,
-    shape: tuple[int, int, int],
+    asked: Tensor | None,
     how: How,
 ) -> Tensor:
-    """Draw one image for each generator of random numbers, which draws all of its noise.
+    """Make the image of each noise [N, C, H, W], in [-1, 1].
 
-    Returns [N, C, H, W] in [-1, 1].
+    rngs: one an image, for samplers that draw noise on the way. asked: conditions [N, A]; None:
+    some that training images have, if the network is told any.
     """
     sigmas = process.sigmas(how.steps)
-    noise = randn_each(shape, rngs).to(next(nets.parameters()))
+    noise = noise.to(next(nets.parameters()))
+    told = conditions.told(nets["generator"], rngs, asked)
     images = SAMPLERS[how.sampler].sample(
-        denoiser(process, nets, how), process.start(noise, sigmas[0]), sigmas, rngs
+        denoiser(process, nets, how, told), process.start(noise, sigmas[0]), sigmas, rngs
     )
     return images.float().clamp(-1, 1)
 
 
-def denoiser(process: Process, nets: nn.ModuleDict, how: How) -> Denoise:
+def denoiser(
+    process: Process, nets: nn.ModuleDict, how: How, condition: Tensor | None = None
+) -> Denoise:
     """Give what finds the image behind noise: as the network says or, with a guide, further.
 
     The guide is worse at the same, so that the way from its answer to the network's leads on to a
     better one. Source: Karras et al. 2024, arXiv:2406.02507, section 3. To ask it under a level of
     noise alone is an idea of Kynkaanniemi et al. 2024, arXiv:2404.07724, for guidance by classes.
+    Under a condition [N, A] the guide is the same network, told nothing: classifier-free guidance
+    (Ho and Salimans 2022, arXiv:2207.12598, eq. 6, for images in place of scores).
     """
-    alone = partial(process.denoised, nets["generator"])
+    net = nets["generator"]
+    alone = partial(process.denoised, net if condition is None else Asked(net, condition))
+    guide = nets["guide" if "guide" in nets else "generator"]
     if how.guidance == 1:
         return alone
 
@@ -141,7 +183,7 @@ def denoiser(process: Process, nets: nn.ModuleDict, how: How) -> Denoise:
         x0 = alone(x, sigma)
         if how.below and not how.guided(float(sigma[0])):  # reading sigma waits for a GPU
             return x0
-        worse = process.denoised(nets["guide"], x, sigma)
+        worse = process.denoised(guide, x, sigma)
         return worse + how.guidance * (x0 - worse)
 
     return denoise
@@ -185,7 +227,7 @@ def chosen(family: DiffusionRecipe, options: DrawOptions) -> How:
         raise RecipeError(f"{steps} sampling steps; ask for at least 1")
     if not guidance > 0:
         raise RecipeError(f"guidance {guidance:g}; ask for more than 0; 1 is none")
-    if guidance != 1 and family.guidance == 1:
+    if guidance != 1 and family.guidance == 1 and family.condition == "none":
         raise RecipeError(
             f"guidance {guidance:g}, but this training kept no guide; "
             "train with --family.guidance 2 to have one"

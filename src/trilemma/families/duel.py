@@ -49,7 +49,7 @@ class Duel:
     @property
     def apart(self) -> bool:
         """Are real and fake images scored apart? BatchNorm is not to mix them (split batch)."""
-        return has_batch_statistics(self.critic) or changes_when_asked(self.critic)
+        return leaves_marks(self.critic)
 
     def critic_loss(self, batch: Batch, noise: Noise, at: TensorClock) -> Losses:
         """Tell real from fake; penalise the slope where the recipe says so."""
@@ -219,6 +219,7 @@ def has_batch_statistics(net: nn.Module) -> bool:
     return any(isinstance(layer, nn.BatchNorm2d) for layer in net.modules())
 
 
-def changes_when_asked(net: nn.Module) -> bool:
-    """Does a network change by being run, as spectral normalization does?"""
-    return any(parametrize.is_parametrized(layer) for layer in net.modules())
+def leaves_marks(net: nn.Module) -> bool:
+    """Does a pass change others: by batch statistics, or by a spectral norm's power iteration?"""
+    normed = any(parametrize.is_parametrized(layer) for layer in net.modules())
+    return normed or has_batch_statistics(net)

@@ -21,6 +21,7 @@ __all__ = [
     "Losses",
     "Noise",
     "Phase",
+    "Render",
     "Shared",
     "TensorClock",
 ]
@@ -84,6 +85,11 @@ class DrawOptions:
     guidance: float = 0.0  # 1: without the guide; 0: the recipe's own
 
 
+# (nets, latents, rngs, labels or low images, options) -> images; the generators give the noise of
+# samplers that draw more on the way, and the others need none.
+Render = Callable[[ModuleDict, Tensor, Sequence[Generator], Tensor | None, DrawOptions], Tensor]
+
+
 class Shared(NamedTuple):
     """What phases of one round would each make of the same weights and noise, made once."""
 
@@ -96,8 +102,9 @@ class Shared(NamedTuple):
 class Family:
     """What is trained: networks, optimizers, phases, and how images are drawn.
 
-    draw(nets, rngs, conditions or low, options) -> images [N, C, H, W]; one generator an image, so
-    that image i depends on its own seed, and on what is asked of it, alone.
+    Images [N, C, H, W] are drawn with one generator an image, so that image i depends on its own
+    seed, and on what is asked of it, alone: `latents` is what each of them draws first, and
+    `render` makes the images of that.
     """
 
     nets: ModuleDict  # nets["generator"] makes the images in every family
@@ -105,9 +112,20 @@ class Family:
     phases: Sequence[Phase]
     averaged: tuple[str, ...]  # networks of which a moving average is kept
     splits: bool  # may a batch be computed in parts? Not with statistics over the batch
-    draw: Callable[[ModuleDict, Sequence[Generator], Tensor | None, DrawOptions], Tensor]
+    latents: Callable[[Sequence[Generator]], Tensor]  # [N, ...], standard normal
+    render: Render
     evaluations: Callable[[DrawOptions], int]  # network evaluations that one image takes
     how: Callable[[DrawOptions], str] = lambda options: ""  # images are drawn, in words
     shared: Shared | None = None
     guides: Mapping[str, Guide] = field(default_factory=dict)  # name of the copy -> what it copies
     frozen: ModuleDict = field(default_factory=ModuleDict)  # never trained, averaged or saved
+
+    def draw(
+        self,
+        nets: ModuleDict,
+        rngs: Sequence[Generator],
+        labels: Tensor | None,
+        options: DrawOptions,
+    ) -> Tensor:
+        """Draw one image [C, H, W] for each generator of random numbers; labels: or low images."""
+        return self.render(nets, self.latents(rngs), rngs, labels, options)

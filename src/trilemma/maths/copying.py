@@ -50,6 +50,16 @@ def nearest(queries: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
     return (queries - among[indices]).norm(dim=1), indices
 
 
+def nearest_few(queries: Tensor, among: Tensor, *, count: int) -> tuple[Tensor, Tensor]:
+    """Find for each of a few queries [N, D] the `count` nearest of [M, D], nearest first.
+
+    Euclidean: distances float64 [N, count] and indices [N, count].
+    """
+    queries, among = queries.to("cpu", torch.float64), among.to("cpu", torch.float64)
+    found = [(among - query).norm(dim=1).topk(count, largest=False) for query in queries]
+    return torch.stack([row.values for row in found]), torch.stack([row.indices for row in found])
+
+
 def copying(*, fake: Tensor, train: Tensor, held_out: Tensor) -> Copying:
     """Compare the samples' distances to training images with those of held-out images.
 

@@ -22,6 +22,7 @@ class Sampler(NamedTuple):
 
     sample: Sample  # (denoise, start [N, ...], sigmas, rngs) -> images [N, ...]
     evaluations: Callable[[int], int]  # steps -> network evaluations, for sigmas that end in 0
+    random: bool = False  # does it draw noise on the way?
 
 
 def randn_each(shape: Sequence[int], rngs: Sequence[Generator]) -> Tensor:
@@ -119,7 +120,7 @@ def twice(steps: int) -> int:
 
 
 SAMPLERS: Mapping[str, Sampler] = {
-    "ancestral": Sampler(ancestral, once),
+    "ancestral": Sampler(ancestral, once, random=True),
     "ddim": Sampler(ddim, once),
     "dpm++2m": Sampler(dpm_plus_plus_2m, once),
     "heun": Sampler(heun, twice),

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trilemma.errors import RecipeError
+from trilemma.nets.conditioned import KNOWN
 
 
 class UNet(nn.Module):
@@ -32,8 +33,11 @@ class UNet(nn.Module):
         heads: int,
         dropout: float,
         unshuffle: int,
+        conditions: int = 0,
     ) -> None:
         """size: (height, width), any that unshuffle divides; the rest as in the recipe.
+
+        conditions: numbers that say what an image shows; 0: none is told.
 
         Attention stands where the shorter side is one of `attention`. The last convolution of
         every block and of the whole begins at 0: at first blocks pass on, and the output is 0.
@@ -47,6 +51,7 @@ class UNet(nn.Module):
         heads_at = [heads if side in attention else 0 for side in sides]
         self.unshuffle = unshuffle
         self.level = Level(width, 4 * width)
+        self.asked = told_of(conditions, 4 * width) if conditions else None
         self.first = nn.Conv2d(channels * unshuffle**2, widths[0], 3, padding=1)
         self.down = nn.ModuleList(
             nn.ModuleList(block(here, here, heads=h) for _ in range(blocks))
@@ -66,9 +71,14 @@ class UNet(nn.Module):
         self.norm = group_norm(widths[0])
         self.last = zero(nn.Conv2d(widths[0], channels * unshuffle**2, 3, padding=1))
 
-    def forward(self, images: Tensor, level: Tensor) -> Tensor:
-        """Answer images [N, C, H, W] at level [N] (about -3 to 3, such as ln(sigma) / 4)."""
+    def forward(self, images: Tensor, level: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Answer images [N, C, H, W] at level [N] (about -3 to 3, such as ln(sigma) / 4).
+
+        condition: [N, A]; zeros, or None: nothing is told.
+        """
         told = self.level(level)
+        if self.asked is not None and condition is not None:
+            told = told + self.asked(condition.to(told.dtype))
         x = self.first(F.pixel_unshuffle(images, self.unshuffle))
         skipped: list[Tensor] = []
         for depth, down in enumerate(self.down):
@@ -86,6 +96,14 @@ class UNet(nn.Module):
                 x = F.interpolate(x, size=skipped[-1].shape[-2:], mode="nearest")
                 x = self.grow[depth - 1](x)
         return F.pixel_shuffle(self.last(F.silu(self.norm(x))), self.unshuffle)
+
+
+def told_of(conditions: int, told: int) -> nn.Linear:
+    """Make what turns conditions into features; zeros become zeros, and known ones are kept."""
+    layer = nn.Linear(conditions, told, bias=False)
+    nn.init.normal_(layer.weight, std=0.5)  # about as loud as a level after its SiLU
+    layer.register_buffer("known", torch.zeros(KNOWN, conditions))
+    return layer
 
 
 class Level(nn.Module):

@@ -7,8 +7,10 @@ the tables hold functions, so they are imported late: reading a recipe must not 
 import re
 
 from trilemma.errors import RecipeError
+from trilemma.recipe.checking_networks import check_critic, check_generator
 from trilemma.recipe.files import SCHEMA
-from trilemma.recipe.networks import DCGANCritic, DCGANGenerator, UNet
+from trilemma.recipe.networks import UNet
+from trilemma.recipe.ranges import each, inside, known, not_negative, positive, share
 from trilemma.recipe.recipe import (
     AdversarialRecipe,
     DataRecipe,
@@ -20,7 +22,6 @@ from trilemma.recipe.recipe import (
     WatchRecipe,
     parse_size,
 )
-from trilemma.recipe.rules import each, inside, known, not_negative, positive, share
 
 # The tables of these two stand in layers above this one; a test holds them against each other.
 METRICS = ("fd", "kid")  # scores that may be watched; lower is better
@@ -102,55 +103,19 @@ def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
             f"family.label_real = {family.label_real:g} is for the loss bce, not '{family.loss}'; "
             "set family.label_real = 1.0 or family.loss = 'bce'"
         )
-    _generator(family.generator, size)
+    check_generator(family.generator, size)
     penalties = [name for name in PENALTIES if getattr(family, name)]
-    _critic(family.critic, size, penalties)
+    check_critic(family.critic, size, penalties)
 
 
 def _lipschitz(family: AdversarialRecipe) -> None:
     """Refuse a Wasserstein critic that nothing holds back."""
-    held = family.gp or family.r1 or family.r2 or family.dragan or family.clip_weights
-    if family.loss == "wasserstein" and not (held or family.critic.spectral_norm):
+    fields = (*PENALTIES, "clip_weights")
+    held = family.critic.spectral_norm or any(getattr(family, name) for name in fields)
+    if family.loss == "wasserstein" and not held:
         raise RecipeError(
             "family.loss = 'wasserstein' needs a critic that is held back; set family.gp = 10.0, "
             "family.clip_weights = 0.01 or family.critic.spectral_norm = true"
-        )
-
-
-def _generator(net: DCGANGenerator, size: tuple[int, int]) -> None:
-    each(net, "family.generator", positive, "latent width")
-    _widths("family.generator", net.width, net.width_max)
-    _sides("family.generator", size)
-
-
-def _critic(net: DCGANCritic, size: tuple[int, int], penalties: list[str]) -> None:
-    positive("family.critic.width", net.width)
-    _widths("family.critic", net.width, net.width_max)
-    _sides("family.critic", size)
-    if net.batchnorm and penalties:
-        raise RecipeError(
-            f"family.critic.batchnorm = true does not go with {' and '.join(penalties)}: a penalty "
-            "needs the slope at one image alone; set family.critic.batchnorm = false (or take "
-            "family.critic.name = 'residual', which has layer norms), or "
-            + " and ".join(f"family.{name} = 0" for name in penalties)
-        )
-
-
-def _widths(prefix: str, width: int, width_max: int) -> None:
-    if width_max < width:
-        raise RecipeError(
-            f"{prefix}.width_max is {width_max}, less than width; allowed: {width} or more"
-        )
-
-
-def _sides(prefix: str, size: tuple[int, int]) -> None:
-    from trilemma.nets.dcgan import fits
-
-    height, width = size
-    if not fits(height, width):
-        raise RecipeError(
-            f"data.size {width}x{height} does not suit {prefix}.name = 'dcgan', whose sides are "
-            "k x 2^m with a small k; such as 28, 32, 48, 64, 96, 128"
         )
 
 

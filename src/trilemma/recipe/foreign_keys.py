@@ -38,6 +38,17 @@ ROOMS = """
 LOOSE = {*FILLERS, *ROOMS.split()}
 SIDE = "generator|critic?"
 OF_ADAM = "generator|critic|adam|optimizer?"
+NETWORKS = {
+    "dcgan": "dcgan",
+    "conv": "dcgan",
+    "cnn": "dcgan",
+    "resnet": "residual",
+    "residual": "residual",
+    "r3": "r3",
+    "r3gan": "r3",
+    "mlp": "perceptron",
+    "perceptron": "perceptron",
+}
 MEANINGS: Sequence[tuple[str, Reader]] = (
     # images
     ("data|source name|type?", text("@data")),
@@ -76,6 +87,9 @@ MEANINGS: Sequence[tuple[str, Reader]] = (
     (f"norm type|name|layer? {SIDE}", special.norm),
     (f"batchnorm without {SIDE}", special.without_batchnorm),
     ("spectralnorm critic|use?", flag("family.critic.spectral_norm")),
+    (f"architecture model|net|name|type? {SIDE}", one_of("*net.name", NETWORKS)),
+    ("generator|critic name|type model?", one_of("*net.name", NETWORKS)),
+    ("condition class|label?", special.conditional),
     # which model
     ("model name|type|gan?", special.model("@model")),
     ("gan", special.model("@model")),

@@ -74,18 +74,9 @@ NOTES: Sequence[tuple[str, Reader]] = (
     ("momentum batchnorm|norm", NETS),
     ("eps batchnorm|norm", NETS),
     (
-        "architecture model|net|name|type|generator|critic?",
-        only("dcgan", "conv", "cnn", said="the networks of the preset"),
-    ),
-    (
-        "generator|critic name|type model?",
-        only("dcgan", "conv", "cnn", said="the networks of the preset"),
-    ),
-    (
         "latent|noise type|name",
         only("normal", "gaussian", "randn", said="z is always drawn from a normal distribution"),
     ),
-    ("condition class|label?", off("no labels are given", "see --family.condition")),
     ("label sample", off("the target of fakes is 0", "leave it out")),
     ("label use|data|class?", off("no labels are given", "see --family.condition")),
     # the course of a training

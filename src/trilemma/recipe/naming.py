@@ -15,6 +15,7 @@ NOT_IN_DIGEST = frozenset(
         "preset",  # where the recipe came from
         "data.source",  # the fingerprint stands in their place
         "data.root",
+        "data.attributes",
         "data.on_error",
         "train.checkpoint_images",  # what is written when, and what is shown
         "train.keep",

@@ -1,4 +1,4 @@
-"""Rules for a single field of a recipe; each refuses with what was found and what is allowed."""
+"""Ranges of values, each refused in one line: RecipeError."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,0 +1,91 @@
+"""Numbers beside images: a CSV whose rows begin with a file name."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+
+from trilemma.errors import DataError
+
+WORDS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
+
+
+class Attributes(NamedTuple):
+    """What is known of some images."""
+
+    names: tuple[str, ...]  # of the columns
+    values: np.ndarray  # float32 [N, A]
+
+
+def read_attributes(path: Path, images: Sequence[str]) -> Attributes:
+    """Read the numbers of images, named inside their set; a row may leave out folder or ending.
+
+    DataError: no such file, no header, a cell that is no number, or an image without a row.
+    """
+    header, rows = _rows(path)
+    known = {_key(row[0]): _numbers(row[1:], header, row[0], path) for row in rows}
+    found = [_row(name, known) for name in images]
+    missing = [name for name, row in zip(images, found, strict=True) if row is None]
+    if missing:
+        raise DataError(
+            f"{path} has no row for {len(missing):,} of {len(images):,} images (first: "
+            f"{missing[0]}); add them, or take those images out of the folder"
+        )
+    return Attributes(header, np.array(found, dtype=np.float32))
+
+
+def _rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(
+            f"data.attributes: {path}: no such file; it is a CSV with a header, then a file name "
+            "and numbers in each row"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"data.attributes: {path} cannot be read ({error})") from None
+    comma = ";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ","
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=comma) if any(row)]
+    header = tuple(name.strip() for name in rows[0][1:]) if rows else ()
+    if not header or not all(header) or len(set(header)) < len(header):
+        raise DataError(
+            f"{path}: its first row names {len(header)} attributes; allowed: a header such as "
+            "file,smile,angle, with each name once"
+        )
+    return header, rows[1:]
+
+
+def _numbers(cells: list[str], header: tuple[str, ...], name: str, path: Path) -> list[float]:
+    if len(cells) != len(header):
+        raise DataError(
+            f"{path}: the row of {name} has {len(cells)} values, the header {len(header)} names"
+        )
+    pairs = zip(cells, header, strict=True)
+    return [_number(cell, f"{path}: {name}, {what}") for cell, what in pairs]
+
+
+def _number(cell: str, where: str) -> float:
+    plain = cell.strip().lower()
+    try:
+        value = WORDS[plain] if plain in WORDS else float(plain)
+    except ValueError:
+        value = float("nan")
+    if not np.isfinite(value):
+        raise DataError(f"{where} is '{cell}'; allowed: a number, true or false")
+    return value
+
+
+def _key(name: str) -> str:
+    return name.strip().replace("\\", "/").removeprefix("./")
+
+
+def _row(name: str, known: dict[str, list[float]]) -> list[float] | None:
+    """Find an image's row: by its name in the set, by its file's name, or without the ending."""
+    path = PurePosixPath(name)
+    for key in (name, path.name, str(path.with_suffix("")), path.stem):
+        if key in known:
+            return known[key]
+    return None

@@ -1,0 +1,279 @@
+"""What lies between a run's seeds: a walk, a grid around one of them, the nearest training images.
+
+Only samplers that draw nothing on the way can be used: with others no picture belongs to a latent.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from trilemma import asking, video
+from trilemma.devices import autocast
+from trilemma.errors import DataError, OfflineError, RecipeError, RunError
+from trilemma.extracting import extractor_for
+from trilemma.families import conditions
+from trilemma.families.family import DrawOptions
+from trilemma.features import cache
+from trilemma.images import to_pixels
+from trilemma.maths.copying import nearest, nearest_few
+from trilemma.maths.interpolation import LEAST, angles, slerp, tangents, turned
+from trilemma.maths.randomness import rng
+from trilemma.maths.samplers import SAMPLERS
+from trilemma.recipe.recipe import DiffusionRecipe
+from trilemma.report import films
+from trilemma.report.explored import Around, Explored, Likes, Place, Walk, seed_at
+from trilemma.runs import Found, find_run
+from trilemma.sampling import BATCH, Drawer, Pixels, check_seeds, load_generator
+from trilemma.scoring import SEARCHED, opened, searched, some
+
+SIDE = 7  # rows of the grid; odd, so that the seed is in the middle
+STEP = 15.0  # degrees between two rows: an edge is half as far from the seed as another seed is
+KEPT = 3  # training images shown for a seed
+SHOWN = 10  # seeds whose nearest training images are looked for, at most
+HELD_OUT = 1_000  # held-out images whose distances are the measure, at most
+SURE, FEW = "dpm++2m", 20  # in place of a sampler that draws on the way; its steps, at most
+FASTEST = 50  # frames a second: a GIF counts hundredths of seconds, and viewers slow 1 down
+
+Say = Callable[[str], None]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Journey:
+    """What is asked for."""
+
+    seeds: tuple[int, ...] = (1, 2, 3, 4)
+    frames: int = 60
+    fps: float = 20.0
+    around: int = -1  # seed; -1: the first of the seeds
+    one_way: bool = False  # end at the last seed, in place of coming back to the first
+    among: int = SEARCHED  # training images that are looked through; 0: none
+    mp4: bool = False
+    html: bool = False
+    shows: str = ""  # class of every image, where the networks are told classes; "": the first
+    attributes: tuple[str, ...] = ()  # of every image, such as smile=1
+    options: DrawOptions = field(default_factory=DrawOptions)
+
+
+def explore(
+    run: str,
+    asked: Journey,
+    *,
+    out: Path | None = None,
+    device: torch.device,
+    say: Say = lambda line: None,
+    progress: Progress = lambda done, total: None,
+) -> list[Path]:
+    """Draw a run's walk, grid and nearest training images; return the files that were written.
+
+    out: their folder; None: explore-RUN. RunError: a walk that cannot be. RecipeError: a sampler
+    that cannot be used. MissingExtraError: an MP4 without the extra `video`.
+    """
+    check(asked)
+    if asked.mp4:
+        video.ffmpeg()
+    found = find_run(run, say=say)
+    drawer = load_generator(found, device=device, options=settled(found, asked.options, say))
+    drawer = replace(drawer, asked=shown_all_along(drawer, found.name, asked))
+    shown = explored(found, drawer, asked, say=say, progress=progress)
+    folder = out or Path(f"explore-{found.name}")
+    return films.write(shown, folder, mp4=asked.mp4, html=asked.html)
+
+
+def shown_all_along(drawer: Drawer, run: str, asked: Journey) -> tuple[float, ...]:
+    """Give what every image shows where the networks are told labels: the first class, if none."""
+    family, labels = drawer.recipe.family, drawer.recipe.data.labels
+    classes: tuple[str, ...] = (asked.shows,) if asked.shows else ()
+    if family.condition != "none" and not (classes or asked.attributes):
+        known = conditions.kept(drawer.nets["generator"])
+        assert known is not None, "a conditional generator keeps conditions"
+        classes = labels[:1] if conditions.are_classes(drawer.recipe.data) else ()
+        if not classes:
+            return tuple(known.mean(0).tolist())
+    return asking.asked(drawer, run, classes, asked.attributes)[0].row
+
+
+def check(asked: Journey) -> None:
+    """Refuse a journey that cannot be. RunError says what is allowed."""
+    check_seeds([*asked.seeds, max(asked.around, 0)])
+    if len(asked.seeds) < 2:
+        raise RunError(f"--seeds has {len(asked.seeds)}; allowed: 2 or more, to walk between them")
+    least = len(asked.seeds)
+    if asked.frames < least:
+        raise RunError(f"--frames is {asked.frames}; allowed: {least} or more, one for each seed")
+    if not 1 <= asked.fps <= FASTEST:
+        raise RunError(f"--fps is {asked.fps:g}; allowed: 1 to {FASTEST}")
+    if asked.around < -1:
+        raise RunError(f"--around is {asked.around}; allowed: a seed, or -1 for the first")
+    if asked.among < 0:
+        raise RunError(f"--among is {asked.among}; allowed: 0 or more")
+
+
+def settled(found: Found, options: DrawOptions, say: Say) -> DrawOptions:
+    """Choose a sampler that draws nothing on the way; say so where it is not the run's own.
+
+    RecipeError: another was asked for.
+    """
+    family = found.recipe.family
+    if not isinstance(family, DiffusionRecipe):
+        if options != DrawOptions():
+            say(f"{found.name}: a GAN; --sampler, --steps and --guidance do nothing to it")
+        return DrawOptions()
+    sampler = options.sampler or family.sampler
+    if sampler not in SAMPLERS or not SAMPLERS[sampler].random:  # unknown: refused when loaded
+        return options
+    sure = [name for name, row in SAMPLERS.items() if not row.random]
+    if options.sampler:
+        raise RecipeError(
+            f"sampler {sampler} draws new noise at every step, so that nothing lies between two "
+            f"seeds; allowed: {', '.join(sure)}"
+        )
+    steps = options.steps or min(family.steps, FEW)
+    say(
+        f"{found.name}: its sampler, {sampler}, draws new noise at every step, so that nothing "
+        f"lies between two seeds; {SURE} with {steps} steps draws in its place"
+    )
+    return replace(options, sampler=SURE, steps=steps)
+
+
+def explored(
+    found: Found, drawer: Drawer, asked: Journey, *, say: Say, progress: Progress
+) -> Explored:
+    """Draw everything that is asked for."""
+    places = walked(asked.seeds, asked.frames, one_way=asked.one_way)
+    middle = asked.seeds[0] if asked.around == -1 else asked.around
+    on_the_way, degrees = between(drawer, places)
+    latents = torch.cat([on_the_way, surrounding(drawer, middle)])
+    how = drawer.family.how(drawer.options)
+    say(f"{found.name}: {len(latents)} images from {found.checkpoint}{'; ' + how if how else ''}")
+    pixels = pictures(drawer, latents, progress)
+    walk = Walk(pixels=pixels[: len(places)], places=places, degrees=degrees, fps=asked.fps)
+    around = Around(seed=middle, pixels=pixels[len(places) :], side=SIDE, step=STEP)
+    likes, missing = alike(found, drawer, walk, among=asked.among, say=say, progress=progress)
+    return Explored(
+        run=found.name,
+        kind=found.recipe.family.kind,
+        facts=facts(found, how),
+        numbers=latents[0].numel(),
+        walk=walk,
+        around=around,
+        likes=likes,
+        missing=missing,
+    )
+
+
+def facts(found: Found, how: str) -> str:
+    """Say which weights drew, and how."""
+    which = "" if found.checkpoint.isdigit() else found.checkpoint
+    after = f"after {found.images_seen:,} images" if found.images_seen else ""
+    return "; ".join(filter(None, ("Weights: " + ", ".join(filter(None, (which, after))), how)))
+
+
+def walked(seeds: Sequence[int], frames: int, *, one_way: bool) -> list[Place]:
+    """Part frames evenly among the ways from seed to seed; every seed has its own frame.
+
+    The walk comes back to the first seed, just before it is there, unless it is one way.
+    """
+    legs = list(pairwise(seeds if one_way else [*seeds, seeds[0]]))
+    counts = [len(part) for part in np.array_split(np.arange(frames - one_way), len(legs))]
+    places = [
+        Place(start, end, step / count)
+        for (start, end), count in zip(legs, counts, strict=True)
+        for step in range(count)
+    ]
+    return [*places, Place(*legs[-1], 1.0)] if one_way else places
+
+
+def between(drawer: Drawer, places: Sequence[Place]) -> tuple[Tensor, list[float]]:
+    """Give the latents at places [N, ...], and how many degrees each way is, in their order."""
+    starts = latents_of(drawer, [place.start for place in places])
+    ends = latents_of(drawer, [place.end for place in places])
+    share = torch.tensor([place.share for place in places], dtype=torch.float64)
+    there = slerp(starts.flatten(1), ends.flatten(1), share).reshape(starts.shape)
+    ways = angles(starts.flatten(1), ends.flatten(1)).rad2deg().tolist()
+    pairs = {(p.start, p.end): far for p, far in zip(places, ways, strict=True)}
+    return there, list(pairs.values())
+
+
+def surrounding(drawer: Drawer, seed: int) -> Tensor:
+    """Give the latents of a grid around a seed [SIDE * SIDE, ...], row by row.
+
+    RunError: latents that have too few numbers for two directions.
+    """
+    latent = latents_of(drawer, [seed])
+    centre = latent.flatten()
+    if len(centre) < LEAST:
+        raise RunError(f"its latents have {len(centre)} numbers; a grid takes at least {LEAST}")
+    steps = math.radians(STEP) * (torch.arange(SIDE, dtype=torch.float64) - SIDE // 2)
+    turns = torch.cartesian_prod(steps, steps)
+    points = turned(centre, tangents(centre, rng(seed, "directions", 0)), turns)
+    return points.reshape(-1, *latent.shape[1:])
+
+
+def latents_of(drawer: Drawer, seeds: Sequence[int]) -> Tensor:
+    """Give the latents of seeds [N, ...]: those that their images are drawn from."""
+    return drawer.family.latents([Generator().manual_seed(seed) for seed in seeds])
+
+
+def pictures(drawer: Drawer, latents: Tensor, progress: Progress) -> Pixels:
+    """Draw the images of latents, uint8 [N, H, W, C]."""
+    parts: list[Pixels] = []
+    for start in range(0, len(latents), BATCH):
+        part = latents[start : start + BATCH]
+        with torch.inference_mode(), autocast(drawer.choice, drawer.device):
+            shows = torch.tensor([drawer.asked] * len(part)) if drawer.asked else None
+            images = drawer.family.render(drawer.nets, part, (), shows, drawer.options)
+        parts.append(to_pixels(images).cpu().numpy())
+        progress(sum(map(len, parts)), len(latents))
+    return np.concatenate(parts)
+
+
+def alike(
+    found: Found, drawer: Drawer, walk: Walk, *, among: int, say: Say, progress: Progress
+) -> tuple[Likes | None, str]:
+    """Look for the training images nearest to the seeds' pictures; without them, say why."""
+    if not among:
+        return None, "None were looked for (--among 0)."
+    try:
+        held_out, train = opened(found, say=say, progress=progress)
+        extractor = extractor_for(found, "auto", device=drawer.device, say=say)
+    except (DataError, OfflineError) as error:
+        say(f"{found.name}: no nearest training images: {error}")
+        return None, f"They cannot be shown: {error}."
+
+    def seen(pixels: Pixels) -> Tensor:
+        made = cache.features(extractor, np.asarray(pixels), progress=progress)
+        return torch.from_numpy(made.features)
+
+    rows = some(len(train), min(among, searched(extractor)))
+    known = seen(train.pixels[rows])
+    usual = math.nan
+    if held_out.fingerprint != train.fingerprint:
+        others = seen(held_out.pixels[some(len(held_out), HELD_OUT)])
+        usual = nearest(others, known)[0].median().item()
+    seeds, drawn = at_seeds(walk)
+    distances, indices = nearest_few(seen(drawn), known, count=min(KEPT, len(rows)))
+    chosen = rows[indices.numpy()]
+    likes = Likes(
+        seeds=seeds,
+        pixels=drawn,
+        neighbours=np.stack([[train.pixels[r : r + 1][0] for r in near] for near in chosen]),
+        distances=distances.tolist(),
+        held_out=usual,
+        among=len(rows),
+        extractor=extractor.name,
+    )
+    return likes, ""
+
+
+def at_seeds(walk: Walk) -> tuple[list[int], Pixels]:
+    """Give the first seeds of a walk, each once, and their pictures."""
+    at = {seed_at(place): i for i, place in enumerate(walk.places) if place.share in (0, 1)}
+    seeds = list(at)[:SHOWN]
+    return seeds, walk.pixels[[at[seed] for seed in seeds]]
