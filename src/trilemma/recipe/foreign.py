@@ -67,7 +67,7 @@ def recipe_of(table: Mapping[str, Any], *, where: str) -> tuple[Recipe, tuple[st
         *(_line(one, recipe, kind) for one in given),
         *found.notes,
     ]
-    if isinstance(recipe.family, AdversarialRecipe) and not recipe.watch.grid_epochs:
+    if isinstance(recipe.family, AdversarialRecipe) and "watch.grid_epochs" not in said:
         recipe = replace(recipe, watch=replace(recipe.watch, grid_epochs=1.0))
         lines.append("samples are drawn after every epoch (watch.grid_epochs = 1.0)")
     return recipe, tuple(f"{where}: {line}" for line in lines)
@@ -114,12 +114,17 @@ def _filled(recipe: Recipe, said: Mapping[str, Said], where: str) -> Recipe:
     """Put the values into the recipe: those of both networks before those of one."""
     if "train.epochs" in said or "@iterations" in said:
         recipe = replace(recipe, train=replace(recipe.train, epochs=0.0, images=0, minutes=0.0))
-    for field in sorted(said, key=lambda name: not name.startswith("*")):
+    for field in sorted(said, key=_rank):
         if not field.startswith("@"):
             for target in _targets(field, recipe):
                 recipe = _set(recipe, target, said[field].value, where)
     values = {name: one.value for name, one in said.items()}
     return _decided(recipe, values, where)
+
+
+def _rank(field: str) -> tuple[bool, bool]:
+    """Order fields: which network comes before its sizes, both networks before one."""
+    return not field.endswith(".name"), not field.startswith("*")
 
 
 def _decided(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
@@ -147,7 +152,8 @@ def _targets(field: str, recipe: Recipe) -> list[str]:
     if field.startswith("*"):
         part, _, name = field[1:].partition(".")
         places = OPTIMIZERS if part == "optimizer" else NETS
-        return [f"{place}.{name}" for place in places if f"{place}.{name}" in there]
+        found = [f"{place}.{name}" for place in places if f"{place}.{name}" in there]
+        return [] if field == "*net.name" and len(found) < 2 else found  # a U-Net is one alone
     found = [name for name in DECIDED.get(field, (field,)) if name in there]
     loss = getattr(recipe.family, "loss", "")
     if field == "@clip" and loss and (loss != "wasserstein" or getattr(recipe.family, "gp", 0)):

@@ -27,7 +27,8 @@ from trilemma.recipe.foreign_values import (
     text,
     whole,
 )
-from trilemma.recipe.foreign_words import FILLERS, words
+from trilemma.recipe.foreign_vocabulary import FILLERS
+from trilemma.recipe.foreign_words import words
 
 # Sections whose name need not matter: {"data": {"batch_size": 64}}.
 ROOMS = """
@@ -37,13 +38,24 @@ ROOMS = """
 LOOSE = {*FILLERS, *ROOMS.split()}
 SIDE = "generator|critic?"
 OF_ADAM = "generator|critic|adam|optimizer?"
+NETWORKS = {
+    "dcgan": "dcgan",
+    "conv": "dcgan",
+    "cnn": "dcgan",
+    "resnet": "residual",
+    "residual": "residual",
+    "r3": "r3",
+    "r3gan": "r3",
+    "mlp": "perceptron",
+    "perceptron": "perceptron",
+}
 MEANINGS: Sequence[tuple[str, Reader]] = (
     # images
     ("data|source name|type?", text("@data")),
     ("path data|source|image|input|train|class?", text("@path")),
     ("image|input data|source|train?", text("@path")),
     ("evaluation split|size|ratio data?", number("data.held_out", below=1)),
-    ("size image|data|input|train?", size),
+    ("size image|data|input|output|target|train?", size),
     ("image|data|input dim|shape", size),
     ("crop|resize|load image|data|size|center|augment|random?", special.crop),
     ("height|width image|data|input", special.one_side),
@@ -51,13 +63,18 @@ MEANINGS: Sequence[tuple[str, Reader]] = (
     ("height|width", special.one_side),
     ("channel image|data|input|output|count|color?", channels),
     ("grey image|color|input?", colours(grey=True)),
+    ("color count", channels),
     ("color|rgb type|image|input?", colours(grey=False)),
     ("flip horizontal|random|augment|image|rate?", flag("data.flip")),
     ("flip without horizontal|random|augment?", flag("data.flip", swapped=True)),
     ("class name|data|count?", special.classes),
     # networks
-    ("latent dim|size|count|channel|layer|input|noise?", whole("family.generator.latent")),
+    (
+        "latent dim|size|count|channel|layer|input|noise|shape|feature?",
+        whole("family.generator.latent"),
+    ),
     ("noise dim|size|count|shape|channel|input", whole("family.generator.latent")),
+    ("random dim|size", whole("family.generator.latent")),
     ("generator input dim|size", whole("family.generator.latent")),
     (f"feature base|hidden|map|count|channel|dim|size|init? {SIDE}", whole("*net.width")),
     (f"base|hidden channel|dim|size|width {SIDE}", whole("*net.width")),
@@ -70,6 +87,9 @@ MEANINGS: Sequence[tuple[str, Reader]] = (
     (f"norm type|name|layer? {SIDE}", special.norm),
     (f"batchnorm without {SIDE}", special.without_batchnorm),
     ("spectralnorm critic|use?", flag("family.critic.spectral_norm")),
+    (f"architecture model|net|name|type? {SIDE}", one_of("*net.name", NETWORKS)),
+    ("generator|critic name|type model?", one_of("*net.name", NETWORKS)),
+    ("condition class|label?", special.conditional),
     # which model
     ("model name|type|gan?", special.model("@model")),
     ("gan", special.model("@model")),
@@ -82,6 +102,7 @@ MEANINGS: Sequence[tuple[str, Reader]] = (
         "critic iteration|count|ratio|per|interval generator|extra|per?",
         whole("family.critic_updates"),
     ),
+    ("ratio train", whole("family.critic_updates")),
     ("generator interval iteration|batch|train?", whole("family.critic_updates")),
     (
         "gp|penalty weight|w|term|critic|loss|gradient?",
@@ -91,7 +112,7 @@ MEANINGS: Sequence[tuple[str, Reader]] = (
             false=Reading(fields={"family.gp": 0.0}),
         ),
     ),
-    ("lambda gp|penalty|gradient|term|weight|critic|loss?", number("family.gp")),
+    ("lambda gp|penalty|gradient|term|weight|critic|loss|evaluation?", number("family.gp")),
     ("r 1 gamma|weight|lambda|penalty?", number("family.r1")),
     ("r 2 gamma|weight|lambda|penalty?", number("family.r2")),
     ("dragan lambda|weight|penalty|gp?", number("family.dragan")),
@@ -103,7 +124,7 @@ MEANINGS: Sequence[tuple[str, Reader]] = (
         number("family.instance_noise"),
     ),
     # optimizers
-    (f"lr base|init|start|max? {OF_ADAM}", number("*optimizer.lr", above=0)),
+    (f"lr base|init|start|max|rate? {OF_ADAM}", number("*optimizer.lr", above=0)),
     ("alpha adam|optimizer?", number("*optimizer.lr", above=0, below=0.05)),
     (f"beta 1 {OF_ADAM}", number("*optimizer.beta1", below=1)),
     (f"beta 2 {OF_ADAM}", number("*optimizer.beta2", below=1)),
@@ -129,7 +150,7 @@ MEANINGS: Sequence[tuple[str, Reader]] = (
     ("sampling iteration|timestep count?", whole("family.steps")),
     ("sampler name|type?", text("family.sampler")),
     # how long
-    ("batch size|image|per?", whole("train.batch_size")),
+    ("batch size|dim|image|per?", whole("train.batch_size")),
     ("epoch count|max?", number("train.epochs", above=0)),
     ("iteration count|max?", whole("@iterations")),
     ("iteration generator count|max?", special.generator_iterations),
@@ -146,20 +167,21 @@ MEANINGS: Sequence[tuple[str, Reader]] = (
     ("checkpoint|last|best|model keep|count|max", special.keep),
     # what is seen
     (
-        "sample|sampling count|size|per image|batch|save|per|epoch|latent|noise?",
+        "sample|sampling count|size|per image|batch|save|per|epoch|latent|noise|fixed?",
         whole("watch.grid"),
     ),
+    ("fixed noise size|count", whole("watch.grid")),
     ("image count save|log", whole("watch.grid")),
     (
-        "sample interval|iteration|epoch|batch image|save|log|generator|count?",
+        "sample interval|iteration|epoch|batch image|save|log|generator|count|output?",
         special.sample_interval,
     ),
     ("sampling interval|epoch image|save|log|batch?", special.sample_interval),
     ("image interval|iteration|epoch save|log|batch|count|output?", special.sample_interval),
     ("tensorboard path|log|output?", special.tensorboard),
     # the machine
-    ("seed random|manual|state?", whole("seed", least=0)),
-    ("device type|name|count?", gpu),
+    ("seed random|manual|state|count?", whole("seed", least=0)),
+    ("device type|name|count|index?", gpu),
     ("gpu count|index|device?", gpu),
     ("gpu without", without_gpu),
     ("cpu device?", without_gpu),

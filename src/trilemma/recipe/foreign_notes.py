@@ -20,7 +20,7 @@ SAVED = note("a checkpoint at every scoring and at least once a minute; the last
 SCORES = note("not needed: scored twenty times over a training; --watch.every, --watch.n")
 NOTES: Sequence[tuple[str, Reader]] = (
     # samples, logs, checkpoints
-    ("sample|sampling path|image|output|save|generator|fixed|noise|log|class?", sampled),
+    ("sample|sampling path|image|output|save|generator|fixed|noise|log|class|name?", sampled),
     ("image path save|output|generator|log", sampled),
     ("image save|output path?", sampled),
     ("grid count|size|image|sample|dim|save|per|path?", note("a grid is as square as can be")),
@@ -32,7 +32,7 @@ NOTES: Sequence[tuple[str, Reader]] = (
     ("log path|output|save|name|format|level|max|min?", LOG),
     ("log interval|iteration|epoch|batch|loss|lr|count|gradient per?", LOGGED),
     ("wandb name|experiment|log|output|type|index|save|path?", note("nothing is sent anywhere")),
-    ("checkpoint path|save|name|output|format|best|last|generator|critic?", CHECKPOINTS),
+    ("checkpoint path|save|name|output|format|best|last|model|generator|critic?", CHECKPOINTS),
     ("model|net|weight path save|output|name|best|last|generator|critic?", CHECKPOINTS),
     ("generator|critic path save|checkpoint|model|weight|name?", CHECKPOINTS),
     ("save model|checkpoint|weight|best|last|optimizer|net|loss", CHECKPOINTS),
@@ -53,15 +53,18 @@ NOTES: Sequence[tuple[str, Reader]] = (
     ("loader type|count|data?", LOADING),
     ("download data|image?", note("a named set is fetched where it lies nowhere")),
     ("data|image count|max size?", ALL_IMAGES),
+    ("subset size|count|data?", ALL_IMAGES),
     ("split ratio|data|random?", ALL_IMAGES),
-    ("format image|data|path|save", note("images are known by their content")),
+    ("format image|data|path|save?", note("images are known by their content")),
+    ("crop|resize type", note("images are cropped at the centre and scaled by Lanczos")),
+    ("weight generator|critic", resume),
     ("augment data|image|random|type?", note("see --data.flip and --family.augment")),
     ("normalize image|data|input|mean|std|range|augment?", RANGE),
     ("mean|std norm|image|data|augment|normalize?", RANGE),
-    ("range image|data|input?", RANGE),
+    ("range image|data|input|size?", RANGE),
     # networks
-    ("activation generator|critic|alpha|layer|type|name|use?", NETS),
-    ("kernel size|generator|critic|feature?", NETS),
+    ("activation generator|critic|alpha|layer|type|name|use|output|target?", NETS),
+    ("kernel size|generator|critic|feature|type?", NETS),
     ("layer count|extra|generator|critic|size|max?", NETS),
     ("dropout generator|critic|rate|use|layer?", NETS),
     ("dropout without", NETS),
@@ -71,18 +74,9 @@ NOTES: Sequence[tuple[str, Reader]] = (
     ("momentum batchnorm|norm", NETS),
     ("eps batchnorm|norm", NETS),
     (
-        "architecture model|net|name|type|generator|critic?",
-        only("dcgan", "conv", "cnn", said="the networks of the preset"),
-    ),
-    (
-        "generator|critic name|type model?",
-        only("dcgan", "conv", "cnn", said="the networks of the preset"),
-    ),
-    (
         "latent|noise type|name",
         only("normal", "gaussian", "randn", said="z is always drawn from a normal distribution"),
     ),
-    ("condition class|label?", off("no labels are given", "see --family.condition")),
     ("label sample", off("the target of fakes is 0", "leave it out")),
     ("label use|data|class?", off("no labels are given", "see --family.condition")),
     # the course of a training
@@ -109,6 +103,7 @@ NOTES: Sequence[tuple[str, Reader]] = (
     ("fid evaluation|image|sample|count|interval|epoch|type|name?", SCORES),
     # the machine
     ("distributed size|gpu|index|count|data|train|type?", PROCESSES),
+    ("debug use?", off("nothing is left out", "see --dry-run")),
     ("benchmark", note("not needed: what is fastest is measured")),
     ("remark", note("a remark")),
 )

@@ -119,6 +119,13 @@ def classes(setting: Setting) -> Reading:
     raise setting.wrong("names of classes to keep, such as ['cat', 'dog']")
 
 
+def conditional(setting: Setting) -> Reading:
+    """Read whether a GAN is told the labels, as the first conditional ones were."""
+    if not isinstance(setting.value, bool):
+        raise setting.wrong("true or false")
+    return Reading(fields={"family.condition": "concat" if setting.value else "none"})
+
+
 def features(setting: Setting) -> Reading:
     """Read what is a width of a network, unless it is 1 or 3: then it is colour."""
     if is_number(setting.value) and setting.value in (1, 3):

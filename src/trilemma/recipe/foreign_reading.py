@@ -74,7 +74,9 @@ def said_by(given: Sequence[Given], where: str) -> dict[str, Said]:
     for setting, reading in given:
         for field, value in reading.fields.items():
             first = said.setdefault(field, Said(value, setting))
-            if first.value != value:
+            if first.value == "auto" and field == "speed.device":
+                said[field] = Said(value, setting)  # "cuda": false beside "ngpu": 1
+            elif value != first.value and (value, field) != ("auto", "speed.device"):
                 raise RecipeError(
                     f"{where}: {first.setting.written} and {setting.written} say different things "
                     "about the same; allowed: one of them"
