@@ -50,6 +50,10 @@ def sample(
     found = chosen(runs, say)
     if kind == "folder":
         for run in found:
+            if run.recipe.data.channels == 2:
+                raise RunError(
+                    f"{run.name} draws points, no images; allowed: --format npz, npy, grid"
+                )
             only_images(place(out, run.name, kind, len(found)), range(seed, seed + n))
     options = DrawOptions(sampler=sampler, steps=steps, guidance=guidance)
     where = devices.pick(device)

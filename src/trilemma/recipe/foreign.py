@@ -44,7 +44,10 @@ KINDS = ("model", "modeltype", "modelname", "kind")
 DATA_SETS = ("dataset", "datasetname", "data")
 SLOPES = ("lambdagp", "gplambda", "gpweight", "gradientpenalty")  # weights of WGAN-GP's penalty
 # The table of named sets stands in a layer above; a test holds the two against each other.
-SOURCES = ("folder", "cifar10", "digits", "fashion-mnist", "kmnist", "mnist")
+SOURCES = (
+    *("folder", "cifar10", "digits", "fashion-mnist", "grid", "kmnist", "mnist", "ring"),
+    "stacked-mnist",
+)
 DIFFUSION = ("family.timesteps", "family.schedule", "family.steps")  # fields of that family alone
 
 
