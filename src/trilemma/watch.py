@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from trilemma import devices, extracting, live, processes, tensorboard, training
-from trilemma.beginning import begin_from, claim, continues, fits, notes
+from trilemma import counting, devices, extracting, live, processes, tensorboard, training
+from trilemma.beginning import begin_from, claim, continues, fits, no_file, notes
 from trilemma.checkpoint import State, checkpoints
 from trilemma.data.batches import Batches
 from trilemma.data.sources import open_source
@@ -23,7 +23,7 @@ from trilemma.extracting import Prepared
 from trilemma.families import build
 from trilemma.families.family import DrawOptions, Family
 from trilemma.features.cache import extracted
-from trilemma.images import grid, write_gif, write_png
+from trilemma.images import write_gif, write_png
 from trilemma.maths import frechet, kernel
 from trilemma.places import cache_folder, runs_folder
 from trilemma.recipe.checking import check
@@ -176,12 +176,6 @@ def continued(
     return train(recipe, out=folder.path, show=show, say=say, progress=progress)
 
 
-def no_file(out: Path | None) -> None:
-    """Refuse a file where a run's folder is to be: RunError."""
-    if out is not None and out.exists() and not out.is_dir():
-        raise RunError(f"{out} is a file; a run is a folder: give another --out DIR")
-
-
 def watched(recipe: Recipe, source: Source, scorer: Prepared | None) -> dict[str, Any]:
     """Say what the scores of a training are made with; extractor is empty where there are none."""
     extractor = scorer.extractor if scorer else None
@@ -245,12 +239,14 @@ def watching(
             return {}
         pixels = drawn_together(drawer(nets), seeds)
         fake = torch.from_numpy(extracted(scorer.extractor, pixels).features)
-        return {name: distance(fake) for name, distance in distances.items()}
+        found = {name: distance(fake) for name, distance in distances.items()}
+        return found | counting.scalars(recipe.data, pixels, device=device)
 
     def picture(nets: nn.ModuleDict, images_seen: int) -> None:
         pixels = drawn_together(drawer(nets), range(recipe.watch.grid))
         if processes.rank() == 0:
-            write_png(folder.file(f"samples/{images_seen:09d}.png"), grid(pixels))
+            shown = counting.pictured(recipe.data, pixels)
+            write_png(folder.file(f"samples/{images_seen:09d}.png"), shown)
 
     show = both(show, live.plain(live.Status(folder.name), folder.say))
     if recipe.watch.tensorboard:
