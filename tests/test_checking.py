@@ -39,6 +39,9 @@ HEADS = {  # widths 8, 16, 24 at sides 64, 32, 16
     "family.generator.multipliers": [1, 2, 3],
     "family.generator.attention": [16],
 }
+R3 = {"family.generator.name": "r3", "family.critic.name": "r3"}
+RESIDUAL = {"family.generator.name": "residual", "family.critic.name": "residual"}
+DENSE = {"family.generator.name": "perceptron", "family.critic.name": "perceptron"}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"seed": -1}, "seed is -1; allowed: 0 to 4294967295"),
     ({"seed": 2**32}, "seed is 4.29497e+09; allowed"),
@@ -59,6 +62,26 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"family.critic.width": 600}, "family.critic.width_max is 512"),
     ({"data.size": "63x64"}, "data.size 63x64 does not suit"),
     ({"data.size": "30x64", "family.critic.width": 0}, "30x64 does not suit"),
+    ({**R3, "data.size": "50"}, "data.size 50x50 does not suit family.generator.name = 'r3'"),
+    ({**RESIDUAL, "data.size": "50"}, "50x50 does not suit family.generator.name = 'residual'"),
+    ({**R3, "family.generator.latent": 0}, "family.generator.latent is 0"),
+    ({**RESIDUAL, "family.critic.width_max": 16}, "family.critic.width_max is 16, less than"),
+    ({**R3, "family.critic.blocks": 0}, "family.critic.blocks is 0; allowed: more than 0"),
+    ({**R3, "family.critic.expansion": 0}, "family.critic.expansion is 0"),
+    ({**R3, "family.generator.group": 0}, "family.generator.group is 0"),
+    (
+        {**R3, "family.generator.group": 5},
+        "family.generator.group is 5; allowed: what divides the 64 features inside a bottleneck "
+        "at 64x64 (width x expansion)",
+    ),
+    (  # 48 divides 96 and 192, the first two, but not 2 x 100
+        {**R3, "family.critic.width": 48, "family.critic.width_max": 100, "family.critic.group": 48}
+        | {"data.size": "64x96"},
+        "family.critic.group is 48; allowed: what divides the 200 features inside a bottleneck "
+        "at 16x24",
+    ),
+    ({**DENSE, "family.generator.depth": 0}, "family.generator.depth is 0"),
+    ({**DENSE, "family.critic.width": -1}, "family.critic.width is -1"),
     ({"family.generator_optimizer.lr": 0.0}, "family.generator_optimizer.lr is 0"),
     ({"family.critic_optimizer.beta2": 1.0}, "family.critic_optimizer.beta2 is 1"),
     ({**DIFFUSION, "family.optimizer.clip": -1.0}, "family.optimizer.clip is -1"),
@@ -116,6 +139,12 @@ def test_what_cannot_be_trained_is_refused_in_a_line(dotted: dict[str, Any], sai
         {},
         {"seed": 2**32 - 1},
         {"family.r1": 1.0, "family.r2": 0.5, "family.critic.batchnorm": False},
+        {"family.r1": 1.0, **RESIDUAL, "family.critic.norm": "layer"},
+        {"family.r1": 1.0, **RESIDUAL, "data.size": "28", "family.critic.spectral_norm": True},
+        {"family.r2": 1.0, **R3, "data.size": "96x64"},
+        {**R3, "family.critic.group": 64, "family.critic.width": 32},
+        {"family.r1": 1.0, **DENSE, "data.size": "1"},
+        {**DENSE, "data.size": "63x50"},
         {"family.loss": "relativistic"},
         {"family.label_real": 0.9},
         *({"data.size": size} for size in ("28", "32", "48", "64", "96x64", "128", "256")),

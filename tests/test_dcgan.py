@@ -58,6 +58,35 @@ def test_a_hidden_layer_stands_before_the_score(hidden: int) -> None:
     assert widths == ([5, 1] if hidden else [])
 
 
+@pytest.mark.parametrize("size", [(28, 28), (64, 96)])
+@pytest.mark.parametrize("hidden", [0, 5])
+def test_features_are_what_the_last_layer_sees(size: tuple[int, int], hidden: int) -> None:
+    """The last layer is dense, or a convolution over the whole map, which is as much."""
+    net = critic(size, hidden=hidden, batchnorm=False)
+    images = torch.randn(3, 1, *size)
+    features, last = net.features(images), net.layers[-2]
+    times = halvings(*size)
+    map_ = min(16, 4 << (times - 1)) * (size[0] >> times) * (size[1] >> times)
+    assert features.shape == (3, net.width_of_features) == (3, hidden or map_)
+    by_hand = features @ last.weight.flatten() + last.bias
+    torch.testing.assert_close(net.score(features), by_hand)
+    assert torch.equal(net(images), net.layers(images))
+    torch.testing.assert_close(net.score(features), net(images))
+
+
+def test_names_in_checkpoints_stay() -> None:
+    """Bundles and runs of before hold these."""
+    plain = critic((28, 28), hidden=5, batchnorm=False).state_dict()
+    assert [*plain] == [f"layers.{n}.{kind}" for n in (0, 2, 5, 7) for kind in ("weight", "bias")]
+    divided = critic((28, 28), batchnorm=False, spectral=True).state_dict()
+    assert {name.split(".", 2)[2] for name in divided} == {
+        "bias",
+        "parametrizations.weight.original",
+        "parametrizations.weight.0._u",
+        "parametrizations.weight.0._v",
+    }
+
+
 def test_refining_adds_one_convolution_of_the_last_width() -> None:
     plain, refined = generator((28, 28)), generator((28, 28), refine=True)
     assert refined(torch.randn(2, 10)).shape == (2, 1, 28, 28)

@@ -19,7 +19,8 @@ from trilemma.data.batches import Batches
 from trilemma.data.values import Source
 from trilemma.errors import StoppedError
 from trilemma.families import build
-from trilemma.recipe.networks import DCGANCritic, DCGANGenerator, UNet
+from trilemma.recipe.networks import (DCGANCritic, DCGANGenerator, ResidualCritic,
+    ResidualGenerator, UNet)
 from trilemma.recipe.recipe import *
 from trilemma.runfolder import RunFolder
 from trilemma.sitting import Watch
@@ -45,6 +46,10 @@ family = {
                          augment=("color", "translation", "cutout"),
                          generator=DCGANGenerator(latent=16, batchnorm=False, **small),
                          critic=DCGANCritic(batchnorm=False, **small)),
+    "residual": replace(gan, r1=1.0,
+                        generator=ResidualGenerator(latent=16, width=8, width_max=16),
+                        critic=ResidualCritic(norm="layer", spectral_norm=True, width=8,
+                                              width_max=16)),
     "differences": replace(gan, r1=1.0, r2=1.0, slopes="differences",
                            generator=DCGANGenerator(latent=16, batchnorm=False, **small),
                            critic=DCGANCritic(batchnorm=False, **small)),
@@ -136,8 +141,14 @@ def the_same(one: Path, other: Path) -> None:
         assert event["losses"] == pytest.approx(theirs["losses"], rel=1e-7)
 
 
+KINDS = [
+    *("batchnorm", "penalties", "differences", "diffusion"),
+    pytest.param("residual", marks=pytest.mark.slow),
+]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="torchrun with gloo is not tried on Windows")
-@pytest.mark.parametrize("kind", ["batchnorm", "penalties", "differences", "diffusion"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_two_processes_equal_one(kind: str, tmp_path: Path) -> None:
     """Uneven shares (4 and 3 of 7 images), twenty steps in float64."""
     run(tmp_path / "one", kind, 1)

@@ -12,6 +12,8 @@ from trilemma.cli.arguments import SHORT, parse_train
 from trilemma.cli.parsing import options
 from trilemma.errors import TrilemmaError
 from trilemma.recipe import files, presets
+from trilemma.recipe.checking import check
+from trilemma.recipe.networks import R3Generator, ResidualCritic
 from trilemma.recipe.recipe import AdversarialRecipe, DiffusionRecipe, Recipe
 
 
@@ -114,6 +116,30 @@ def test_kind_and_name_switch_the_dataclass() -> None:
     words = ["--data.root", "x", "--family.kind", "diffusion", "--family.generator", "unet"]
     recipe = parse_train([*words, "--timesteps", "7"]).recipe
     assert recipe.family == DiffusionRecipe(timesteps=7)
+
+
+@pytest.mark.parametrize("preset", ["mnist-gan-fast", "folder-dcgan"])
+@pytest.mark.parametrize("spelled", ["--family.{}.name", "--family.{}"])
+def test_another_network_has_its_own_defaults(preset: str, spelled: str) -> None:
+    """What the preset says of the network that was replaced says nothing of this one."""
+    words = [preset, spelled.format("generator"), "r3", "--family.generator.width", "48"]
+    before, after = parse_train([preset]).recipe, parse_train(words).recipe
+    assert isinstance(before.family, AdversarialRecipe)
+    assert after == replace(before, family=replace(before.family, generator=R3Generator(width=48)))
+    other = parse_train(
+        [preset, spelled.format("critic"), "residual", "--family.critic.norm=layer"]
+    )
+    assert other.recipe.family.critic == ResidualCritic(norm="layer")  # type: ignore[union-attr]
+    for recipe in (after, other.recipe):
+        check(recipe)
+        assert files.from_table(files.to_table(recipe), where="x") == recipe
+
+
+def test_an_option_of_another_network_is_refused() -> None:
+    with pytest.raises(TrilemmaError, match=r"'--family.generator.refine' is for another kind"):
+        parse_train(["digits-gan", "--family.generator", "r3", "--family.generator.refine"])
+    with pytest.raises(TrilemmaError, match=r"dcgan, perceptron, r3, residual"):
+        parse_train(["digits-gan", "--family.critic", "resnet"])
 
 
 def test_a_file_in_place_of_a_preset(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from trilemma.families.family import (
     Batch,
@@ -22,10 +23,23 @@ from trilemma.maths.penalties import slopes_squared, slopes_squared_between
 from trilemma.maths.rates import cosine_fade
 from trilemma.nets.blocks import whole
 from trilemma.nets.dcgan import DCGANCritic, DCGANGenerator
+from trilemma.nets.perceptron import PerceptronCritic, PerceptronGenerator
+from trilemma.nets.r3 import R3Critic, R3Generator
+from trilemma.nets.resnet import ResidualCritic, ResidualGenerator
 from trilemma.recipe.recipe import AdversarialRecipe, Recipe, parse_size
 
-GENERATORS: Mapping[str, Callable[..., nn.Module]] = {"dcgan": DCGANGenerator}
-CRITICS: Mapping[str, Callable[..., nn.Module]] = {"dcgan": DCGANCritic}
+GENERATORS: Mapping[str, Callable[..., nn.Module]] = {
+    "dcgan": DCGANGenerator,
+    "perceptron": PerceptronGenerator,
+    "r3": R3Generator,
+    "residual": ResidualGenerator,
+}
+CRITICS: Mapping[str, Callable[..., nn.Module]] = {
+    "dcgan": DCGANCritic,
+    "perceptron": PerceptronCritic,
+    "r3": R3Critic,
+    "residual": ResidualCritic,
+}
 
 
 def build(recipe: Recipe) -> Family:
@@ -67,11 +81,7 @@ def build(recipe: Recipe) -> Family:
         ),
         averaged=("generator",),
         shared=Shared("fakes", "generator", lambda noise: generator(noise["latents"])),
-        splits=not (
-            has_batch_statistics(generator)
-            or family.critic.batchnorm
-            or family.critic.spectral_norm
-        ),
+        splits=not (leaves_marks(generator) or leaves_marks(critic)),
         draw=lambda nets, rngs, labels, options: draw(nets, rngs, latent=latent),
         evaluations=lambda options: 1,
     )
@@ -140,7 +150,7 @@ class Duel:
 
     def scores(self, shown: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Score images: apart under BatchNorm (the split batch), else together, which is equal."""
-        if self.recipe.critic.batchnorm or self.recipe.critic.spectral_norm:
+        if leaves_marks(self.critic):
             return {kind: whole(self.critic(images)) for kind, images in shown.items()}
         together = whole(self.critic(torch.cat(list(shown.values()))))
         return dict(zip(shown, together.chunk(len(shown)), strict=True))
@@ -178,6 +188,11 @@ def make(
 def has_batch_statistics(net: nn.Module) -> bool:
     """Does an image's output depend on its batch mates?"""
     return any(isinstance(layer, nn.BatchNorm2d) for layer in net.modules())
+
+
+def leaves_marks(net: nn.Module) -> bool:
+    """Does a pass change others: by batch statistics, or by a spectral norm's power iteration?"""
+    return has_batch_statistics(net) or any(is_parametrized(layer) for layer in net.modules())
 
 
 def latents(latent: int) -> Draw:

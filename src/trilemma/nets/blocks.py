@@ -1,9 +1,39 @@
 """What several networks share."""
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from trilemma import processes
+
+HE = 2**0.5  # gain behind a ReLU (He et al. 2015, arXiv:1502.01852, eq. 10)
+HE_LEAKY = (2 / (1 + 0.2**2)) ** 0.5  # behind a leaky one of slope 0.2 (the same, eq. 15)
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
+
+
+def drawn(layer: Layer, *, gain: float) -> Layer:
+    """Draw the weights from N(0, gain^2 / inputs of an output), set the bias to 0; give the layer.
+
+    Inputs of mean square 1 then give outputs of std `gain`.
+    """
+    nn.init.normal_(layer.weight, 0.0, gain / layer.weight[0].numel() ** 0.5)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def divide_by_largest_singular_values(net: nn.Module) -> None:
+    """Divide the weight [outputs, the rest] of every layer by its largest singular value.
+
+    One power iteration a forward pass in training. Of grouped convolutions, the groups' matrices
+    stand on each other, so that theirs are divided by more than a bound of 1 asks for.
+    Source: Miyato et al. 2018, arXiv:1802.05957, algorithm 1.
+    """
+    for layer in list(net.modules()):
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            spectral_norm(layer)
 
 
 def whole(tensor: Tensor) -> Tensor:

@@ -1,11 +1,11 @@
 """The deep convolutional pair (Radford et al. 2015, arXiv:1511.06434)."""
 
+import math
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm as divide_by_largest_singular_value
 
-from trilemma.nets.blocks import BatchNorm2d
+from trilemma.nets.blocks import BatchNorm2d, divide_by_largest_singular_values
 
 BASE_MIN, BASE_MAX = 4, 15  # pixels of the smallest map's shorter side
 
@@ -106,6 +106,8 @@ class DCGANCritic(nn.Module):
                 nn.LeakyReLU(0.2),
             ]
         last = (size[0] >> times, size[1] >> times)
+        self.before_score = (hidden,) if hidden else (widths[-1], *last)
+        self.width_of_features = math.prod(self.before_score)
         if hidden:
             layers += [
                 nn.Flatten(),
@@ -119,13 +121,21 @@ class DCGANCritic(nn.Module):
         self.layers = nn.Sequential(*layers)
         initialise(self, small=batchnorm)
         if spectral_norm:
-            for layer in self.layers:
-                if isinstance(layer, nn.Conv2d | nn.Linear):
-                    divide_by_largest_singular_value(layer)
+            divide_by_largest_singular_values(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Score images."""
+        """Score images; in one go, so that a map laid out channels-last is not laid out anew."""
         scores: Tensor = self.layers(images)
+        return scores
+
+    def features(self, images: Tensor) -> Tensor:
+        """Give what the last layer sees: [N, width_of_features]."""
+        found: Tensor = self.layers[:-2](images)
+        return found.flatten(1)
+
+    def score(self, features: Tensor) -> Tensor:
+        """Score features [N, width_of_features] by the last layer, which may be a convolution."""
+        scores: Tensor = self.layers[-2:](features.reshape(-1, *self.before_score))
         return scores
 
 

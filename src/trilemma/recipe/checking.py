@@ -5,13 +5,13 @@ the tables hold functions, so they are imported late: reading a recipe must not 
 """
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
 
 from trilemma.errors import RecipeError
-from trilemma.recipe.closest import unknown
+from trilemma.recipe.checking_networks import check_critic, check_generator
 from trilemma.recipe.files import SCHEMA
-from trilemma.recipe.networks import DCGANCritic, DCGANGenerator, UNet
+from trilemma.recipe.networks import UNet
+from trilemma.recipe.ranges import each as _each
+from trilemma.recipe.ranges import inside, known, not_negative, positive, share
 from trilemma.recipe.recipe import (
     AdversarialRecipe,
     DataRecipe,
@@ -53,42 +53,6 @@ def check(recipe: Recipe) -> None:
     _speed(recipe.speed)
     if recipe.speed.shard:
         _shard(family)
-
-
-def known(field: str, name: str, allowed: Mapping[str, object] | tuple[str, ...]) -> None:
-    """Refuse a name that is not in a table."""
-    if name not in allowed:
-        raise RecipeError(unknown(field, name, allowed))
-
-
-def positive(field: str, value: float) -> None:
-    """Refuse 0 and what is below."""
-    if not value > 0:
-        raise RecipeError(f"{field} is {value:g}; allowed: more than 0")
-
-
-def not_negative(field: str, value: float) -> None:
-    """Refuse what is below 0."""
-    if not value >= 0:
-        raise RecipeError(f"{field} is {value:g}; allowed: 0 or more")
-
-
-def inside(field: str, value: float, low: float, high: float) -> None:
-    """Refuse what is not in [low, high]."""
-    if not low <= value <= high:
-        raise RecipeError(f"{field} is {value:g}; allowed: {low:g} to {high:.10g}")
-
-
-def share(field: str, value: float) -> None:
-    """Refuse what is not in [0, 1)."""
-    if not 0 <= value < 1:
-        raise RecipeError(f"{field} is {value:g}; allowed: 0 to below 1")
-
-
-def _each(part: object, prefix: str, rule: Callable[[str, Any], None], names: str) -> None:
-    """Apply one rule to the fields named in a line of words."""
-    for name in names.split():
-        rule(f"{prefix}.{name}", getattr(part, name))
 
 
 def _data(data: DataRecipe) -> None:
@@ -140,43 +104,8 @@ def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
             f"family.label_real = {family.label_real:g} is for the loss bce, not '{family.loss}'; "
             "set family.label_real = 1.0 or family.loss = 'bce'"
         )
-    _generator(family.generator, size)
-    _critic(family.critic, size, slopes=family.r1 > 0 or family.r2 > 0)
-
-
-def _generator(net: DCGANGenerator, size: tuple[int, int]) -> None:
-    _each(net, "family.generator", positive, "latent width")
-    _widths("family.generator", net.width, net.width_max)
-    _sides("family.generator", size)
-
-
-def _critic(net: DCGANCritic, size: tuple[int, int], *, slopes: bool) -> None:
-    positive("family.critic.width", net.width)
-    _widths("family.critic", net.width, net.width_max)
-    _sides("family.critic", size)
-    if net.batchnorm and slopes:
-        raise RecipeError(
-            "family.critic.batchnorm = true does not go with r1 or r2, which need the slope at one "
-            "image alone; set family.critic.batchnorm = false, or family.r1 = 0 and family.r2 = 0"
-        )
-
-
-def _widths(prefix: str, width: int, width_max: int) -> None:
-    if width_max < width:
-        raise RecipeError(
-            f"{prefix}.width_max is {width_max}, less than width; allowed: {width} or more"
-        )
-
-
-def _sides(prefix: str, size: tuple[int, int]) -> None:
-    from trilemma.nets.dcgan import fits
-
-    height, width = size
-    if not fits(height, width):
-        raise RecipeError(
-            f"data.size {width}x{height} does not suit {prefix}.name = 'dcgan', whose sides are "
-            "k x 2^m with a small k; such as 28, 32, 48, 64, 96, 128"
-        )
+    check_generator(family.generator, size)
+    check_critic(family.critic, size, slopes=family.r1 > 0 or family.r2 > 0)
 
 
 def _diffusion(family: DiffusionRecipe, size: tuple[int, int]) -> None:

@@ -29,6 +29,74 @@ class DCGANCritic:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ResidualGenerator:
+    """Two 3x3 convolutions beside a shortcut, at every side (Gulrajani et al. 2017)."""
+
+    name: Literal["residual"] = "residual"
+    latent: int = 128  # numbers in the latent vector z
+    width: int = 32  # channels at the full side; doubled at every halving; the paper: 64 to 128
+    width_max: int = 256  # channels, at most
+    batchnorm: bool = True  # normalise over the batch, as the paper does
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResidualCritic:
+    """Two 3x3 convolutions beside a shortcut, then a mean (Gulrajani et al. 2017)."""
+
+    name: Literal["residual"] = "residual"
+    width: int = 32  # channels after the first block; doubled at every halving; the paper: 64, 128
+    width_max: int = 256  # channels, at most
+    norm: Literal["none", "layer"] = "none"  # layer: over each image alone, so penalties may be on
+    spectral_norm: bool = False  # divide every weight by its largest singular value
+
+
+@dataclass(frozen=True, kw_only=True)
+class R3Generator:
+    """Residual bottlenecks without normalization (Huang et al. 2025)."""
+
+    name: Literal["r3"] = "r3"
+    latent: int = 64  # numbers in the latent vector z
+    width: int = 32  # channels at the full side; doubled at every halving
+    width_max: int = 256  # channels, at most
+    blocks: int = 1  # bottlenecks at each side; the paper: 2
+    group: int = 16  # features that a 3x3 convolution sees together
+    expansion: int = 2  # features inside a bottleneck, for each one outside
+
+
+@dataclass(frozen=True, kw_only=True)
+class R3Critic:
+    """Residual bottlenecks without normalization (Huang et al. 2025)."""
+
+    name: Literal["r3"] = "r3"
+    width: int = 32  # channels at the full side; doubled at every halving
+    width_max: int = 256  # channels, at most
+    blocks: int = 1  # bottlenecks at each side; the paper: 2
+    group: int = 16  # features that a 3x3 convolution sees together
+    expansion: int = 2  # features inside a bottleneck, for each one outside
+    spectral_norm: bool = False  # divide every weight by its largest singular value
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerceptronGenerator:
+    """Dense layers alone, for points and tiny images."""
+
+    name: Literal["perceptron"] = "perceptron"
+    latent: int = 16  # numbers in the latent vector z
+    width: int = 128  # units of a hidden layer
+    depth: int = 3  # hidden layers
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerceptronCritic:
+    """Dense layers alone, for points and tiny images."""
+
+    name: Literal["perceptron"] = "perceptron"
+    width: int = 128  # units of a hidden layer
+    depth: int = 3  # hidden layers
+    spectral_norm: bool = False  # divide every weight by its largest singular value
+
+
+@dataclass(frozen=True, kw_only=True)
 class UNet:
     """A U-Net with time embedding, group norm and attention (Ho et al. 2020)."""
 
@@ -40,3 +108,7 @@ class UNet:
     heads: int = 4  # attention heads
     dropout: float = 0.0  # probability
     unshuffle: int = 1  # 2: pixels of 2x2 become channels, a quarter of the cost
+
+
+Generator = DCGANGenerator | PerceptronGenerator | R3Generator | ResidualGenerator
+Critic = DCGANCritic | PerceptronCritic | R3Critic | ResidualCritic

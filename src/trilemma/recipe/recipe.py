@@ -6,7 +6,7 @@ The comment beside a field is its `--help`; it says the unit, or what 0 means.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from trilemma.recipe.networks import DCGANCritic, DCGANGenerator, UNet
+from trilemma.recipe.networks import Critic, DCGANCritic, DCGANGenerator, Generator, UNet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +58,8 @@ class AdversarialRecipe:
     penalty_end: float = 1.0  # factor on both weights at the end; falls on a cosine
     augment: tuple[str, ...] = ()  # color, translation, cutout: changes to what the critic sees
     critic_updates: int = 1  # per generator update
-    generator: DCGANGenerator = field(default_factory=DCGANGenerator)
-    critic: DCGANCritic = field(default_factory=DCGANCritic)
+    generator: Generator = field(default_factory=DCGANGenerator)
+    critic: Critic = field(default_factory=DCGANCritic)
     generator_optimizer: OptimizerRecipe = field(default_factory=lambda: OptimizerRecipe(beta1=0.5))
     critic_optimizer: OptimizerRecipe = field(default_factory=lambda: OptimizerRecipe(beta1=0.5))
 
