@@ -91,6 +91,8 @@ def wants_own(name: str, data: DataRecipe, source: Source, say: Say) -> bool:
     """Is a classifier to be trained on these images? A line where `auto` has too few for one."""
     if name_of(data) in domain.EMBEDDED or len(source.classes) < 2:
         return False
+    if data.channels == 2 or data.source == "stacked-mnist":
+        return False
     if name != "auto":
         return name == "domain"
     shape = (*parse_size(data.size), data.channels)

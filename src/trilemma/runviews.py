@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from trilemma import counting
 from trilemma.diagnosis import SIGNS, history
 from trilemma.measuring import FEW
 from trilemma.recipe.files import to_table
-from trilemma.report.contents import Curve, Ill, Nearest, Note, RunView
+from trilemma.report.contents import Curve, Ill, ModesView, Nearest, Note, RunView
 from trilemma.report.metrics import extractor_name
 from trilemma.runfolder import RunFolder
 from trilemma.runs import Found
-from trilemma.scoring import Scored
+from trilemma.scoring import Reference, Scored
 
 SHOWN = 10  # samples whose nearest training images are shown
 
@@ -134,6 +135,46 @@ def nearest(scored: Scored) -> Nearest:
         held_out_median=copies.held_out_median,
         sample_median=copies.sample_median,
     )
+
+
+def modes_met(names: Sequence[str], firsts: Sequence[Scored]) -> tuple[ModesView, ...]:
+    """Show the modes of each run whose source's are known, then those of real points."""
+    shown = [
+        modes_view(name, one.pixels, one.modes, one.found)
+        for name, one in zip(names, firsts, strict=True)
+        if one.modes is not None
+    ]
+    references = {one.reference.source.fingerprint: one for one in firsts if one.modes is not None}
+    for one in references.values():
+        known = counting.of(one.found.recipe.data)
+        if known is not None and known.points:
+            real = real_points(one.reference)
+            shown.append(modes_view("", real, counting.count(known, flat(real)), one.found))
+    return tuple(shown)
+
+
+def modes_view(name: str, pixels: np.ndarray, counted: counting.Counted, found: Found) -> ModesView:
+    """Show the modes that samples reach, and the samples themselves where they are points."""
+    known = counting.of(found.recipe.data)
+    points = known.points if known else None
+    return ModesView(
+        run=name,
+        counts=tuple(counted.counts.tolist()),
+        n=counted.n,
+        points=flat(pixels) if points else np.empty((0, 2), np.float32),
+        centres=points.centres if points else (),
+        radius=points.radius if points else 0.0,
+    )
+
+
+def real_points(reference: Reference) -> np.ndarray:
+    """Take the points that a run was held against, float32 [N, 1, 1, 2]."""
+    return np.asarray(reference.source.pixels[reference.rows])
+
+
+def flat(points: np.ndarray) -> np.ndarray:
+    """Give points [N, 1, 1, 2] as [N, 2]."""
+    return points.reshape(-1, 2)
 
 
 def little_trained(found: Found) -> list[Note]:

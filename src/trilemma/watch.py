@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from trilemma import devices, extracting, live, processes, signs, tensorboard, training
+from trilemma import counting, devices, extracting, live, processes, signs, tensorboard, training
 from trilemma.asking import pictured
-from trilemma.beginning import begin_from, claim, continues, fits, notes
+from trilemma.beginning import begin_from, claim, continues, fits, no_file, notes
 from trilemma.checkpoint import State, checkpoints
 from trilemma.data.batches import Batches
 from trilemma.data.labels import labelled
@@ -161,12 +161,6 @@ def continued(
     return train(recipe, out=folder.path, show=show, say=say, progress=progress)
 
 
-def no_file(out: Path | None) -> None:
-    """Refuse a file where a run's folder is to be: RunError."""
-    if out is not None and out.exists() and not out.is_dir():
-        raise RunError(f"{out} is a file; a run is a folder: give another --out DIR")
-
-
 def watched(recipe: Recipe, source: Source, scorer: Prepared | None) -> dict[str, Any]:
     """Say what the scores of a training are made with; extractor is empty where there are none."""
     extractor = scorer.extractor if scorer else None
@@ -229,12 +223,18 @@ def watching(
     def score(nets: nn.ModuleDict) -> dict[str, float]:
         if scorer is None or look is None:
             return {}
-        return look(extracted(scorer.extractor, drawn_together(drawer(nets), seeds)))
+        pixels = drawn_together(drawer(nets), seeds)
+        found = look(extracted(scorer.extractor, pixels))
+        return found | counting.scalars(recipe.data, pixels, device=device)
 
     def picture(nets: nn.ModuleDict, images_seen: int) -> None:
-        pixels = pictured(drawer(nets), recipe.watch.grid)
+        if counting.in_the_plane(recipe.data):
+            points = drawn_together(drawer(nets), range(recipe.watch.grid))
+            shown = counting.pictured(recipe.data, points)
+        else:
+            shown = pictured(drawer(nets), recipe.watch.grid)
         if processes.rank() == 0:
-            write_png(folder.file(f"samples/{images_seen:09d}.png"), pixels)
+            write_png(folder.file(f"samples/{images_seen:09d}.png"), shown)
 
     show = both(show, live.plain(live.Status(folder.name), folder.say))
     if recipe.watch.tensorboard:

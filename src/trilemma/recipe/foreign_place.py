@@ -9,7 +9,10 @@ from trilemma.recipe.closest import unknown
 from trilemma.recipe.foreign_values import Setting, plain
 
 # The table of named sets stands in a layer above; a test holds the two against each other.
-SOURCES = ("folder", "cifar10", "digits", "fashion-mnist", "kmnist", "mnist")
+SOURCES = (
+    *("folder", "cifar10", "digits", "fashion-mnist", "grid", "kmnist", "mnist", "ring"),
+    "stacked-mnist",
+)
 FOLDERS = ("folder", "imagefolder", "custom", "own", "images", "local")  # a set of one's own
 DEFAULT = "dataset"  # where a project without a path has its images, in folders of classes
 PATH = ("/", "\\", ".")  # marks of a path, where a name of a set might stand

@@ -79,6 +79,18 @@ class RunView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModesView:
+    """Which modes of the source a run's samples reach."""
+
+    run: str  # "": the real samples
+    counts: tuple[int, ...]  # samples at each mode
+    n: int  # samples, those at no mode among them
+    points: np.ndarray  # float32 [N, 2]; empty where the samples are images
+    centres: tuple[tuple[float, float], ...] = ()  # of the modes; (): they are numbers, 000 to 999
+    radius: float = 0.0  # within which a point belongs to a centre
+
+
+@dataclass(frozen=True, kw_only=True)
 class Difference:
     """Two runs under one metric: distinguishable, or not."""
 
@@ -138,4 +150,5 @@ class Contents:
     command: str = ""  # what makes this report again
     extractor_accuracy: float = float("nan")  # held-out accuracy of the classifier
     notes: tuple[Note, ...] = field(default=())
+    modes: tuple[ModesView, ...] = ()  # empty: those of the source are not known
     few_steps: tuple[StepCurve, ...] = ()  # empty: not asked for, or nothing to vary

@@ -13,6 +13,7 @@ from trilemma.report import (
     illness,
     lineup,
     metrics,
+    modes,
     numbers,
     steps,
     svg,
@@ -70,6 +71,7 @@ def sections(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> V
     """Collect what every section shows."""
     placed = views.triangles(contents, reader)
     grids = gallery.grids(contents, runs, reader)
+    met = modes.figures(contents, runs, reader)
     blocks = lineup.blocks(contents, reader.words, reader.language)
     return {
         **views.head(contents, reader),
@@ -81,13 +83,14 @@ def sections(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> V
         "triangles": placed.drawings,
         "unplaced": placed.unplaced,
         "cards": [views.card(axis, runs, reader) for axis in placed.axes],
-        "top_grids": grids[: 2 if len(contents.runs) <= views.OVERLAID else 4],
+        "top_grids": (grids or met)[: 2 if len(contents.runs) <= views.OVERLAID else 4],
         "bars": views.score_bars(contents, runs, reader),
         "differences": views.differences(contents, reader),
         "blocks": blocks,
         "arrows": lineup.ARROWS,
         "better": {"higher": reader.words["higher_better"], "lower": reader.words["lower_better"]},
         "score_notes": score_notes(contents, reader),
+        "modes": met,
         "shares": views.class_shares(contents, runs, reader),
         "steps": steps.curves(contents, runs, reader),
         "grids": grids,
