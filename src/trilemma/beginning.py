@@ -99,6 +99,7 @@ def kept_settings(recipe: Recipe) -> dict[str, bool]:
         for name, part in optimizers.items()
         if part.muon_lr
     }
+    on["family.ada_target"] = parts.get("ada_target", 0.0) > 0
     return on | {"family.guidance": parts.get("guidance", 1.0) != 1}
 
 

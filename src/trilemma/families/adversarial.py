@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from trilemma.families import conditions
+from trilemma.families.adaptive import adaptive
 from trilemma.families.duel import Duel, leaves_marks
 from trilemma.families.family import Draw, Family, Phase, Shared
 from trilemma.maths import augmentation
@@ -49,10 +50,14 @@ def build(recipe: Recipe) -> Family:
     family = recipe.family
     assert isinstance(family, AdversarialRecipe), "the recipe's family is another one"
     generator, critic = networks(recipe, family)
-    duel = Duel(generator, critic, GAN_LOSSES[family.loss], recipe)
+    nets = nn.ModuleDict({"generator": generator, "critic": critic})
+    controller = adaptive(recipe)
+    if controller is not None:
+        nets["adaptive"] = controller
+    duel = Duel(generator, critic, GAN_LOSSES[family.loss], recipe, controller)
     noise = draws(recipe, family)
     return Family(
-        nets=nn.ModuleDict({"generator": generator, "critic": critic}),
+        nets=nets,
         optimizers={
             "generator": family.generator_optimizer,
             "critic": family.critic_optimizer,
@@ -64,7 +69,7 @@ def build(recipe: Recipe) -> Family:
                 noise=noise,
                 loss=duel.critic_loss,
                 repeats=lambda at: family.critic_updates,
-                after=duel.clip,
+                after=duel.after_critic,
             ),
             Phase(name="generator", trains="generator", noise=noise, loss=duel.generator_loss),
         ),
@@ -109,7 +114,7 @@ def draws(recipe: Recipe, family: AdversarialRecipe) -> dict[str, Draw]:
     if family.instance_noise:
         noise |= {"on_real": gaussian(shape), "on_fake": gaussian(shape)}
     if family.augment:
-        numbers = uniform(augmentation.count(family.augment))
+        numbers = uniform(augmentation.count(family.augment, chosen=family.ada_target > 0))
         noise |= {"change_real": numbers, "change_fake": numbers}
     if family.slopes == "differences":
         due = {"real": family.r1, "fake": family.r2}

@@ -88,14 +88,10 @@ def _optimizer(prefix: str, optimizer: OptimizerRecipe) -> None:
 
 
 def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
-    from trilemma.maths.augmentation import AUGMENTATIONS
     from trilemma.maths.gan_losses import GAN_LOSSES
 
     known("family.loss", family.loss, GAN_LOSSES)
-    for name in family.augment:
-        known("family.augment", name, AUGMENTATIONS)
-    if len(set(family.augment)) < len(family.augment):
-        raise RecipeError(f"family.augment names one twice: {', '.join(family.augment)}")
+    _augmented(family, size)
     each(family, "family", not_negative, "instance_noise instance_noise_images r1 r2 penalty_end")
     each(family, "family", not_negative, "gp dragan clip_weights auxiliary")
     each(family, "family", positive, "critic_updates slope_step dragan_std condition_width")
@@ -112,6 +108,29 @@ def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
     check_generator(family.generator, size)
     penalties = [name for name in PENALTIES if getattr(family, name)]
     check_critic(family.critic, size, penalties)
+
+
+def _augmented(family: AdversarialRecipe, size: tuple[int, int]) -> None:
+    from trilemma.maths.augmentation import AUGMENTATIONS
+
+    share("family.ada_target", family.ada_target)
+    positive("family.ada_images", family.ada_images)
+    for name in family.augment:
+        known("family.augment", name, AUGMENTATIONS)
+        if AUGMENTATIONS[name].leaks and not family.ada_target:
+            raise RecipeError(
+                f"family.augment '{name}' of every image would be learnt: samples would show it; "
+                "set family.ada_target = 0.6, so that some images stay as they are"
+            )
+        if AUGMENTATIONS[name].square and size[0] != size[1]:
+            raise RecipeError(f"family.augment '{name}' is for square images; set data.size so")
+    if len(set(family.augment)) < len(family.augment):
+        raise RecipeError(f"family.augment names one twice: {', '.join(family.augment)}")
+    if family.ada_target and not family.augment:
+        raise RecipeError(
+            f"family.ada_target is {family.ada_target:g} and family.augment names nothing to do; "
+            "set family.augment = ['color', 'translation'], or family.ada_target = 0.0"
+        )
 
 
 def _lipschitz(family: AdversarialRecipe) -> None:

@@ -65,7 +65,9 @@ class AdversarialRecipe:
     slopes: Literal["exact", "differences"] = "exact"  # of r1, r2: by gradient, or by score steps
     slope_step: float = 0.1  # std of that step, image units
     penalty_end: float = 1.0  # factor on both weights at the end; falls on a cosine
-    augment: tuple[str, ...] = ()  # color, translation, cutout: changes to what the critic sees
+    augment: tuple[str, ...] = ()  # color translation cutout; with ada_target: flip turn geometry
+    ada_target: float = 0.0  # of how surely the critic knows real images: 0.6; 0: augment always
+    ada_images: int = 20_000  # in which the chance of augmentations can rise from 0 to 1
     condition: Literal["none", "concat", "projection", "auxiliary"] = (
         "none"  # labels, at the critic
     )
