@@ -169,7 +169,8 @@ class Duel:
         recipe, real = self.recipe, shown["real"].detach()
         places = {}
         if "between" in noise:
-            places["between"] = between(real, shown["fake"].detach(), noise["between"])
+            fake = shown["fake"].detach().to(real.dtype)  # autocast may have made it bf16
+            places["between"] = between(real, fake, noise["between"])
         if "near" in noise:
             places["near"] = real + recipe.dragan_std * noise["near"]
         weights = {"between": recipe.gp, "near": recipe.dragan}
