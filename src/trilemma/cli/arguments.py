@@ -38,8 +38,8 @@ FOLDER = "folder-gan"  # the preset for a folder of images, where none is named
 VERB = "trilemma train"
 ABOUT = (
     "Train a model from a preset, or from a recipe file. The values below are those of {preset}; "
-    "`trilemma presets` lists the presets. --family.generator, --family.critic and --family.loss "
-    "also take module:Name of your own. Short forms: " + ", ".join(SHORT) + "."
+    "`trilemma presets` lists the presets. Networks and losses may be module:Name of your own. "
+    "Short forms: " + ", ".join(SHORT) + "."
 )
 
 
