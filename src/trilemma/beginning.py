@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trilemma import extracting
-from trilemma.atomic import whole_folder, write_text
+from trilemma.atomic import whole_folder, write_bytes, write_text
 from trilemma.checkpoint import State, read_state, write_state
 from trilemma.data.values import Source
 from trilemma.errors import RunError
@@ -58,10 +58,12 @@ def claim(
     *,
     watched: Mapping[str, Any],
     extractor: Path | None,
+    code: Mapping[str, bytes],
 ) -> None:
     """Write what a run has from the start; its recipe last, for that makes the folder a run.
 
-    watched: what its scores are made with. extractor: a file to copy into the run.
+    watched: what its scores are made with. extractor: a file to copy into the run. code: sources of
+    the user's own, by name.
     """
     if extractor is not None:
         extracting.settle(extractor, folder)
@@ -73,6 +75,8 @@ def claim(
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([("file", "reason"), *source.skipped])
         write_text(folder.file("skipped.csv"), text.getvalue())
+    for name, content in code.items():
+        write_bytes(folder.file(name), content)
     licence = {"what": f"training images {source.name}", "licence": source.licence or "not stated"}
     write_json(folder.file("licence.json"), {"schema": LICENCES, "notes": [licence]})
     files.write(folder.file("recipe.toml"), recipe)

@@ -235,7 +235,8 @@ class Duel:
 
 def has_batch_statistics(net: nn.Module) -> bool:
     """Does an image's output depend on its batch mates?"""
-    return any(isinstance(layer, nn.BatchNorm2d) for layer in net.modules())
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+    return any(isinstance(layer, kinds) for layer in net.modules())
 
 
 def leaves_marks(net: nn.Module) -> bool:
