@@ -184,7 +184,7 @@ def test_a_box_becomes_a_line() -> None:
     ("line", "said"),
     [
         ("", "no preset; allowed: cifar10-dcgan, cifar10-diffusion-fast, cifar10-gan-fast"),
-        ("mnsit-dcgan", "did you mean mnist-dcgan?"),
+        ("mnsit-dcgan", "closest: mnist-dcgan"),
         ("mnist-dcgan mnist-ddpm", "'mnist-ddpm' is a second preset after 'mnist-dcgan'"),
         ("mnist-dcgan --config a.toml", "each give the recipe; allowed: one"),
         ("mnist-dcgan --seed 1 --seeds 1,2", "--seed and --seeds are both given"),
