@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load
 
 from tiny import events
 from trilemma import drawing
+from trilemma.checkpoint import checkpoints
 from trilemma.comparison import compare
 from trilemma.data.sources import open_named
 from trilemma.errors import DataError, RecipeError, RunError
@@ -19,6 +21,7 @@ from trilemma.recipe.networks import PerceptronCritic, PerceptronGenerator
 from trilemma.recipe.recipe import (
     AdversarialRecipe,
     DataRecipe,
+    OptimizerRecipe,
     Recipe,
     SpeedRecipe,
     TrainRecipe,
@@ -56,6 +59,23 @@ def test_the_log_counts_modes_and_the_distance_is_that_of_coordinates(run: Path)
         assert 0 <= one["modes"] <= 8
     told = json.loads((run / "watched.json").read_text("utf-8"))
     assert told["extractor"] == "points"
+
+
+def test_the_last_score_s_weights_are_kept_where_a_recipe_wants_them(tmp_path: Path) -> None:
+    """With a rate at which nothing improves: the best by score is an earlier one."""
+    family = replace(RECIPE.family, generator_optimizer=OptimizerRecipe(lr=0.3))
+    watch = replace(RECIPE.watch, metric="kid")
+    for best in ("score", "last"):
+        recipe = replace(RECIPE, family=family, watch=replace(watch, best=best))
+        folder = train(recipe, out=tmp_path / best).folder
+        last = checkpoints(folder)[-1]
+        kept = (folder.path / "best" / "average.safetensors").read_bytes()
+        equal = unpacked(kept) == unpacked((last / "average.safetensors").read_bytes())
+        assert equal == (best == "last")
+
+
+def unpacked(data: bytes) -> dict[str, list[float]]:
+    return {name: tensor.flatten().tolist() for name, tensor in load(data).items()}
 
 
 def test_the_film_is_of_scatter_plots(run: Path) -> None:
