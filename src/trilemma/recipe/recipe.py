@@ -139,7 +139,7 @@ class WatchRecipe:
     metric: str = "fd"  # fd, kid; lower is better
     extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, points, stacked
     n: int = 1000  # images drawn for a score, at most 1000
-    best: Literal["score", "generator_loss"] = "score"  # which checkpoint is kept as best
+    best: Literal["score", "generator_loss", "last"] = "score"  # kept: the lowest, or the last
     sampler: str = ""  # empty: the recipe's own
     steps: int = 0  # of that sampler; 0: the recipe's own, at most 20
     grid: int = 64  # images in the grid of fixed seeds
