@@ -1,10 +1,12 @@
 """What a critic sees is changed as DiffAugment says, alike for real and fake, differentiably."""
 
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import affine_transform
 from torch import Tensor
 
 import tiny
@@ -80,10 +82,61 @@ def test_numbers_of_one_half_change_no_color_and_grey_images_stay_grey() -> None
 
 @pytest.mark.parametrize("name", ALL)
 def test_gradients_come_back_exactly(name: str) -> None:
-    images = drawn(1, 3, 4, 5).double().requires_grad_()
+    width = 4 if AUGMENTATIONS[name].square else 5
+    images = drawn(1, 3, 4, width).double().requires_grad_()
     numbers = drawn(1, count((name,)), seed=1).double()
     assert torch.autograd.gradcheck(lambda x: augment(x, numbers, (name,)), images)
     assert torch.autograd.gradgradcheck(lambda x: augment(x, numbers, (name,)).square(), images)
+
+
+def test_a_flip_mirrors_and_a_turn_turns_as_numpy_does() -> None:
+    images = drawn(8, 2, 6, 6)
+    eighths = torch.arange(8)[:, None] / 8
+    flipped, turned = (augment(images, eighths, (name,)).numpy() for name in ("flip", "turn"))
+    for i, image in enumerate(images.numpy()):
+        assert np.array_equal(flipped[i], image[..., ::-1] if i >= 4 else image)
+        assert np.array_equal(turned[i], np.rot90(image, i // 2, (1, 2)))
+
+
+@pytest.mark.parametrize("sides", SIDES)
+def test_geometry_is_one_affine_resampling(sides: tuple[int, int]) -> None:
+    """Against SciPy's, pixel by pixel, with the matrix put together in NumPy."""
+    images, numbers = drawn(6, 2, *sides) * 2 - 1, drawn(6, 4, seed=3)
+    changed = augment(images, numbers, ("geometry",)).numpy()
+    middle = (np.array(sides) - 1) / 2
+    for image, answer, (u, v, w, x) in zip(images.numpy(), changed, numbers.tolist(), strict=True):
+        scale, stretch = (2 ** (0.2 * NormalDist().inv_cdf(n)) for n in (u, w))
+        turn, along = (
+            np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]])  # (down, right)
+            for a in (2 * np.pi * v, np.pi * x)
+        )
+        back = scale * along.T @ np.diag([1 / stretch, stretch]) @ along @ turn
+        offset = middle - back @ middle
+        for channel, found in zip(image, answer, strict=True):
+            expected = affine_transform(channel, back, offset, order=1, mode="grid-constant")
+            assert np.allclose(found, expected, atol=1e-4)
+
+
+def test_geometry_of_a_quarter_is_a_turn_and_of_the_middle_nothing() -> None:
+    images = drawn(1, 3, 8, 8)
+    still = augment(images, torch.tensor([[0.5, 0.0, 0.5, 0.3]]), ("geometry",))
+    assert torch.allclose(still, images, atol=1e-5)
+    quarter = augment(images, torch.tensor([[0.5, 0.25, 0.5, 0.7]]), ("geometry",))
+    assert torch.allclose(quarter, images.rot90(1, (2, 3)), atol=1e-5)
+
+
+def test_scales_are_log_normal_and_without_their_rarest() -> None:
+    """A blot shrinks by the scale squared; the stretch leaves its area."""
+    blot = torch.zeros(2000, 1, 32, 32)
+    blot[:, :, 12:20, 12:20] = 1
+    numbers = drawn(2000, 4)
+    areas = augment(blot, numbers, ("geometry",)).sum((1, 2, 3)) / 64
+    scales = -areas.log2() / 2
+    assert scales.mean() == pytest.approx(0, abs=0.02)
+    assert scales.std() == pytest.approx(0.2, abs=0.02)
+    ends = augment(blot[:2], torch.tensor([[0.0, 0, 0.5, 0], [0.99999, 0, 0.5, 0]]), ("geometry",))
+    largest = ends.sum((1, 2, 3)) / 64
+    assert largest.log2().abs().max() < 2 * 0.2 * 3.2
 
 
 def test_each_image_is_changed_by_its_own_numbers_alone() -> None:

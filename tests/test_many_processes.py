@@ -53,6 +53,10 @@ family = {
     "differences": replace(gan, r1=1.0, r2=1.0, slopes="differences",
                            generator=DCGANGenerator(latent=16, batchnorm=False, **small),
                            critic=DCGANCritic(batchnorm=False, **small)),
+    "adaptive": replace(gan, loss="relativistic", r1=1.0, r2=1.0, ada_target=0.1, ada_images=500,
+                        augment=("color", "translation", "turn", "geometry"),
+                        generator=DCGANGenerator(latent=16, batchnorm=False, **small),
+                        critic=DCGANCritic(batchnorm=False, **small)),
     "diffusion": replace(diffusion, optimizer=replace(muon, clip=1.0)),
     "adam": replace(diffusion, optimizer=OptimizerRecipe(lr=1e-3, clip=0.1)),
 }[kind]
@@ -144,6 +148,7 @@ def the_same(one: Path, other: Path) -> None:
 
 KINDS = [
     *("batchnorm", "penalties", "differences", "diffusion"),
+    pytest.param("adaptive", marks=pytest.mark.slow),
     pytest.param("residual", marks=pytest.mark.slow),
 ]
 

@@ -66,7 +66,8 @@ DIFFUSION = DiffusionRecipe(
     guidance=1.5,
     guide_at=0.4,
 )
-FAMILIES = {"adversarial": GAN, "diffusion": DIFFUSION}
+ADAPTIVE = replace(GAN, augment=("translation", "geometry"), ada_target=0.1, ada_images=1000)
+FAMILIES = {"adaptive": ADAPTIVE, "adversarial": GAN, "diffusion": DIFFUSION}
 
 
 def recipe(family: AdversarialRecipe | DiffusionRecipe = GAN, **train: object) -> Recipe:

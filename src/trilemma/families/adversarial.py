@@ -10,12 +10,14 @@ from torch import Generator, Tensor, nn
 
 from trilemma.errors import RecipeError
 from trilemma.families import conditions
+from trilemma.families.adaptive import adaptive
 from trilemma.families.duel import Duel, leaves_marks
 from trilemma.families.family import Draw, Family, Phase, Shared
 from trilemma.families.own import NONE, Rows
 from trilemma.maths import augmentation
 from trilemma.maths.gan_losses import GAN_LOSSES, GanLoss
 from trilemma.maths.samplers import randn_each
+from trilemma.nets.blocks import whole
 from trilemma.nets.conditioned import (
     AuxiliaryCritic,
     ConcatCritic,
@@ -51,11 +53,15 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
     family = recipe.family
     assert isinstance(family, AdversarialRecipe), "the recipe's family is another one"
     generator, critic = networks(recipe, family, own)
+    nets = nn.ModuleDict({"generator": generator, "critic": critic})
+    controller = adaptive(recipe)
+    if controller is not None:
+        nets["adaptive"] = controller
     loss: GanLoss = {**GAN_LOSSES, **own}[family.loss]
-    duel = Duel(generator, critic, loss, recipe)
+    duel = Duel(generator, critic, loss, recipe, controller)
     noise = draws(recipe, family, loss)
     return Family(
-        nets=nn.ModuleDict({"generator": generator, "critic": critic}),
+        nets=nets,
         optimizers={
             "generator": family.generator_optimizer,
             "critic": family.critic_optimizer,
@@ -67,7 +73,7 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
                 noise=noise,
                 loss=duel.critic_loss,
                 repeats=lambda at: family.critic_updates,
-                after=duel.clip,
+                after=duel.after_critic,
             ),
             Phase(name="generator", trains="generator", noise=noise, loss=duel.generator_loss),
         ),
@@ -77,6 +83,7 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
         latents=partial(randn_each, (family.generator.latent,)),
         render=lambda nets, z, rngs, asked, options: render(nets, z, rngs, asked),
         evaluations=lambda options: 1,
+        judge=untold if family.condition == "none" else None,  # else it takes labels, too
     )
 
 
@@ -123,7 +130,7 @@ def draws(recipe: Recipe, family: AdversarialRecipe, loss: GanLoss) -> dict[str,
     if family.instance_noise:
         noise |= {"on_real": gaussian(shape), "on_fake": gaussian(shape)}
     if family.augment:
-        numbers = uniform(augmentation.count(family.augment))
+        numbers = uniform(augmentation.count(family.augment, chosen=family.ada_target > 0))
         noise |= {"change_real": numbers, "change_fake": numbers}
     if family.slopes == "differences":
         due = {"real": family.r1, "fake": family.r2}
@@ -160,6 +167,11 @@ def gaussian(shape: tuple[int, ...]) -> Draw:
 def uniform(numbers: int) -> Draw:
     """Draw numbers even in [0, 1): (n, rng) -> [n, numbers]."""
     return lambda n, rng: torch.rand(n, numbers, generator=rng, device=rng.device)
+
+
+def untold(nets: nn.ModuleDict, images: Tensor) -> Tensor:
+    """Score images by the critic of a pair that is told nothing: [N]."""
+    return whole(nets["critic"](images))
 
 
 def render(

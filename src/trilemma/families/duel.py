@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from trilemma.families import conditions
+from trilemma.families.adaptive import SIGNAL, Adaptive
 from trilemma.families.family import Batch, Clock, Losses, Noise, TensorClock
-from trilemma.maths.augmentation import augment
+from trilemma.maths.augmentation import augment, overfitting
 from trilemma.maths.gan_losses import GanLoss, label_smoothing
 from trilemma.maths.penalties import (
     apart_from_one,
@@ -38,6 +39,7 @@ class Duel:
     critic: nn.Module
     loss: GanLoss
     whole_recipe: Recipe
+    adaptive: Adaptive | None = None  # None: every image is augmented
 
     @property
     def recipe(self) -> AdversarialRecipe:
@@ -67,7 +69,7 @@ class Duel:
             losses = losses + label_smoothing(scores["real"], target=recipe.label_real)
         for said in judged.values():
             losses = losses + self.misnamed(said, condition)
-        scalars = self.told(scores)
+        scalars = self.told(scores) | self.learnt(scores)
         fade = cosine_fade(at.fraction, end=recipe.penalty_end)
         for kind, squared in squares.items():
             losses = losses + 0.5 * due[kind] * fade * squared
@@ -188,8 +190,23 @@ class Duel:
         pairs = zip(scores.chunk(len(shown)), guesses, strict=True)
         return {kind: Judged(*pair) for kind, pair in zip(shown, pairs, strict=True)}
 
+    def learnt(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Say how much the critic has learnt by heart, and the chance that answers it."""
+        if self.adaptive is None:
+            return {}
+        plain = {kind: score.detach() for kind, score in scores.items()}
+        signal = overfitting(**plain, middle=self.loss.middle)
+        return {SIGNAL: signal, "ada_p": self.adaptive.chance.expand(len(signal))}
+
+    def after_critic(self, at: Clock, scalars: Mapping[str, Tensor]) -> None:
+        """Clip the critic's weights and move the chance of augmentations, where asked to."""
+        self.clip()
+        if self.adaptive is not None:
+            images = self.whole_recipe.train.batch_size
+            self.adaptive.move(scalars[SIGNAL], images=images)
+
     @torch.no_grad()
-    def clip(self, at: Clock, scalars: Mapping[str, Tensor]) -> None:
+    def clip(self) -> None:
         """Keep the critic's weights small (Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1)."""
         most = self.recipe.clip_weights
         if most:
@@ -209,7 +226,8 @@ class Duel:
             images = images + blur * noise[f"on_{kind}"]
         if f"change_{kind}" in noise:
             numbers = noise[f"change_{kind}"]
-            changed = augment(images.to(numbers.dtype), numbers, recipe.augment)
+            chance = None if self.adaptive is None else self.adaptive.chance
+            changed = augment(images.to(numbers.dtype), numbers, recipe.augment, chance)
             images = changed.to(numbers.dtype)  # autocast may have made a product bf16
         return images
 

@@ -1,8 +1,10 @@
 """Changes to what a critic sees, real and fake alike, so that few images go a longer way.
 
 The critic cannot learn its images by heart, and the generator's gradient comes back through the
-change; nothing of it leaks into the samples as long as real images are changed as fakes are.
-Source: Zhao et al. 2020, arXiv:2006.10738 (DiffAugment), section 4.
+change. It stays out of the samples as long as what the changes make of a distribution of images can
+be undone: made of every image, a quarter turn cannot; made of a share p < 1 of them, it can.
+Source: Zhao et al. 2020, arXiv:2006.10738 (DiffAugment), section 4; Karras et al. 2020,
+arXiv:2006.06676 (ADA), section 2.2 and appendix C.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,9 +12,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import grid_sample
 
 SHIFT = 1 / 8  # of a side, at most
 CUT = 1 / 2  # of a side
+ZOOM = 0.2  # std of the binary logarithm of a factor on the sides; ADA, appendix B
+RARE = 1e-3  # share of either tail of it that is cut off
 
 
 class Augmentation(NamedTuple):
@@ -20,6 +25,8 @@ class Augmentation(NamedTuple):
 
     numbers: int
     change: Callable[[Tensor, Tensor], Tensor]
+    leaks: bool = False  # into the samples, where every image is changed
+    square: bool = False  # only of square images
 
 
 def color(images: Tensor, numbers: Tensor) -> Tensor:
@@ -58,24 +65,101 @@ def cutout(images: Tensor, numbers: Tensor) -> Tensor:
     return images * ~(inside[0][:, None, :, None] & inside[1][:, None, None, :])
 
 
+def flip(images: Tensor, numbers: Tensor) -> Tensor:
+    """Mirror left to right where the number is 1/2 or more; numbers: [N, 1]."""
+    return torch.where(numbers[:, :, None, None] < 0.5, images, images.flip(3))
+
+
+def turn(images: Tensor, numbers: Tensor) -> Tensor:
+    """Turn square images by 0, 1, 2 or 3 quarters, counter-clockwise; numbers: [N, 1]."""
+    quarters = (4 * numbers[:, :, None, None]).floor()
+    turned = images
+    for count in (1, 2, 3):
+        turned = torch.where(quarters == count, images.rot90(count, (2, 3)), turned)
+    return turned
+
+
+def geometry(images: Tensor, numbers: Tensor) -> Tensor:
+    """Scale, turn by any angle, and stretch along any direction, in one bilinear resampling.
+
+    numbers: [N, 4], of the scale, the angle, the stretch and its direction. Scale and stretch are
+    2^(0.2 x normal): ADA's, without the rarest. What comes in is 0.
+    """
+    scale, angle, stretch, direction = numbers.T
+    normal = torch.special.ndtri(torch.stack([scale, stretch]).clamp(RARE, 1 - RARE))
+    larger, longer = torch.exp2(ZOOM * normal)
+    along = _rotation(torch.pi * direction)
+    stretched = along.mT @ torch.diag_embed(torch.stack([longer, 1 / longer], 1)) @ along
+    # From a place in the answer, in pixels from the middle, to the place it is taken from.
+    back = larger[:, None, None] * stretched @ _rotation(2 * torch.pi * angle)
+    height, width = images.shape[2:]
+    down, right = (torch.arange(n).to(numbers) - (n - 1) / 2 for n in (height, width))
+    places = torch.stack([right.repeat(height), down.repeat_interleave(width)], 1)
+    ends = numbers.new_tensor([width, height]) / 2
+    grid = (places @ back.mT / ends).reshape(-1, height, width, 2)
+    changed: Tensor = grid_sample(images, grid, "bilinear", "zeros", align_corners=False)
+    return changed
+
+
 AUGMENTATIONS: Mapping[str, Augmentation] = {
     "color": Augmentation(3, color),
     "translation": Augmentation(2, translation),
     "cutout": Augmentation(2, cutout),
+    "flip": Augmentation(1, flip, leaks=True),
+    "turn": Augmentation(1, turn, leaks=True, square=True),
+    "geometry": Augmentation(4, geometry, leaks=True),
 }
 
 
-def count(names: tuple[str, ...]) -> int:
-    """Count the numbers that these changes take, an image."""
-    return sum(AUGMENTATIONS[name].numbers for name in names)
+def count(names: tuple[str, ...], *, chosen: bool = False) -> int:
+    """Count the numbers that these changes take, an image; chosen: they are made of some only."""
+    return sum(AUGMENTATIONS[name].numbers + chosen for name in names)
 
 
-def augment(images: Tensor, numbers: Tensor, names: tuple[str, ...]) -> Tensor:
-    """Make the changes, one after the other; numbers: [N, count(names)], even in [0, 1)."""
-    shares = torch.split(numbers, [AUGMENTATIONS[name].numbers for name in names], dim=1)
+def augment(
+    images: Tensor, numbers: Tensor, names: tuple[str, ...], chance: Tensor | None = None
+) -> Tensor:
+    """Make the changes, one after the other; numbers: [N, count(names)], even in [0, 1).
+
+    chance: 0-d, with which each change is made of each image, apart from the others; the numbers
+    are [N, count(names, chosen=True)] then. None: every change is made of every image.
+    """
+    extra = 0 if chance is None else 1
+    shares = torch.split(numbers, [AUGMENTATIONS[name].numbers + extra for name in names], dim=1)
     for name, share in zip(names, shares, strict=True):
-        images = AUGMENTATIONS[name].change(images, share)
+        changed = AUGMENTATIONS[name].change(images, share[:, extra:])
+        if chance is not None:
+            changed = torch.where(share[:, :1, None, None] < chance, changed, images)
+        images = changed
     return images
+
+
+def overfitting(*, real: Tensor, fake: Tensor, middle: float | None) -> Tensor:
+    """Say of each real image whether the critic takes it for one: its mean rises as it learns.
+
+    real, fake: critic scores [N]. middle: the score halfway between real and fake; with it this is
+    sign(real - middle), whose mean is r_t. None: only differences of scores mean anything, and it
+    is sign(real - fake), by position. Where both sides' scores are normal with one variance around
+    middles that lie opposite, r_t = 0.6 is 0.77 of these differences.
+    Source: Karras et al. 2020, arXiv:2006.06676, section 3.1, eq. 1.
+    """
+    return (real - fake).sign() if middle is None else (real - middle).sign()
+
+
+def next_chance(chance: Tensor, *, signal: Tensor, target: float, images: int, ramp: int) -> Tensor:
+    """Raise the chance of a change where the signal is above its target, lower it where below.
+
+    By images / ramp, so that it goes from 0 to 1 in `ramp` images at the soonest.
+    Source: Karras et al. 2020, arXiv:2006.06676, section 3.1.
+    """
+    moved: Tensor = (chance + (signal - target).sign() * (images / ramp)).clamp(0, 1)
+    return moved
+
+
+def _rotation(angle: Tensor) -> Tensor:
+    """Radians [N] -> matrices [N, 2, 2] that turn (right, down) by them."""
+    cosine, sine = angle.cos(), angle.sin()
+    return torch.stack([cosine, -sine, sine, cosine], 1).reshape(-1, 2, 2)
 
 
 def _shift(along: Tensor, side: int, dtype: torch.dtype) -> Tensor:

@@ -15,6 +15,7 @@ class GanLoss(NamedTuple):
     paired: bool = False  # does the generator's loss read the real scores?
     logistic: bool = False  # is the sigmoid of a score a probability of real?
     distance: bool = False  # is real less fake an estimate of the Wasserstein distance?
+    middle: float | None = 0.0  # the score halfway between real and fake; None: it may lie anywhere
 
 
 def bce_critic(*, real: Tensor, fake: Tensor) -> Tensor:
@@ -111,12 +112,12 @@ def relativistic_generator(*, real: Tensor, fake: Tensor) -> Tensor:
 GAN_LOSSES: Mapping[str, GanLoss] = {
     "bce": GanLoss(bce_critic, bce_generator, logistic=True),
     "hinge": GanLoss(hinge_critic, raising_generator),
-    "least-squares": GanLoss(least_squares_critic, least_squares_generator),
+    "least-squares": GanLoss(least_squares_critic, least_squares_generator, middle=0.5),
     "relativistic": GanLoss(
-        relativistic_critic, relativistic_generator, paired=True, logistic=True
+        relativistic_critic, relativistic_generator, paired=True, logistic=True, middle=None
     ),
     "saturating": GanLoss(bce_critic, saturating_generator, logistic=True),
-    "wasserstein": GanLoss(wasserstein_critic, raising_generator, distance=True),
+    "wasserstein": GanLoss(wasserstein_critic, raising_generator, distance=True, middle=None),
 }
 
 

@@ -24,9 +24,10 @@ from trilemma.recipe.recipe import (
     parse_size,
 )
 
-# The tables of these two stand in layers above this one; a test holds them against each other.
+# The tables of these stand in layers above this one; a test holds them against each other.
 METRICS = ("fd", "kid")  # scores that may be watched; lower is better
-EXTRACTORS = ("auto", "dinov2", "domain", "inception", "lite0", "pixels")
+EXTRACTORS = ("auto", "dinov2", "domain", "inception", "lite0", "pixels", "points", "stacked")
+POINTS = ("grid", "ring")  # data sets of points of the plane, no images
 PENALTIES = ("r1", "r2", "gp", "dragan")  # fields: weights of penalties on a critic's slope
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 SEEDS = 2**32  # the CPU's generator keeps 32 bits of a seed
@@ -64,7 +65,12 @@ def _data(data: DataRecipe) -> None:
         ) from None
     inside("data.size (height)", height, 1, SIDE_MAX)
     inside("data.size (width)", width, 1, SIDE_MAX)
-    if data.channels not in (1, 3):
+    if data.source in POINTS:
+        if (height, width, data.channels) != (1, 1, 2):
+            raise RecipeError(
+                f"data.source '{data.source}' holds points; allowed: data.size 1x1, data.channels 2"
+            )
+    elif data.channels not in (1, 3):
         raise RecipeError(f"data.channels is {data.channels}; allowed: 1 (grey), 3 (colour)")
     share("data.held_out", data.held_out)
     positive("data.memory", data.memory)
@@ -83,17 +89,13 @@ def _optimizer(prefix: str, optimizer: OptimizerRecipe) -> None:
 
 
 def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
-    from trilemma.maths.augmentation import AUGMENTATIONS
     from trilemma.maths.gan_losses import GAN_LOSSES
 
     if is_path(family.loss):
         check_path("family.loss", family.loss)
     else:
         known("family.loss", family.loss, GAN_LOSSES)
-    for name in family.augment:
-        known("family.augment", name, AUGMENTATIONS)
-    if len(set(family.augment)) < len(family.augment):
-        raise RecipeError(f"family.augment names one twice: {', '.join(family.augment)}")
+    _augmented(family, size)
     each(family, "family", not_negative, "instance_noise instance_noise_images r1 r2 penalty_end")
     each(family, "family", not_negative, "gp dragan clip_weights auxiliary")
     each(family, "family", positive, "critic_updates slope_step dragan_std condition_width")
@@ -110,6 +112,29 @@ def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
     check_generator(family.generator, size)
     penalties = [name for name in PENALTIES if getattr(family, name)]
     check_critic(family.critic, size, penalties)
+
+
+def _augmented(family: AdversarialRecipe, size: tuple[int, int]) -> None:
+    from trilemma.maths.augmentation import AUGMENTATIONS
+
+    share("family.ada_target", family.ada_target)
+    positive("family.ada_images", family.ada_images)
+    for name in family.augment:
+        known("family.augment", name, AUGMENTATIONS)
+        if AUGMENTATIONS[name].leaks and not family.ada_target:
+            raise RecipeError(
+                f"family.augment '{name}' of every image would be learnt: samples would show it; "
+                "set family.ada_target = 0.6, so that some images stay as they are"
+            )
+        if AUGMENTATIONS[name].square and size[0] != size[1]:
+            raise RecipeError(f"family.augment '{name}' is for square images; set data.size so")
+    if len(set(family.augment)) < len(family.augment):
+        raise RecipeError(f"family.augment names one twice: {', '.join(family.augment)}")
+    if family.ada_target and not family.augment:
+        raise RecipeError(
+            f"family.ada_target is {family.ada_target:g} and family.augment names nothing to do; "
+            "set family.augment = ['color', 'translation'], or family.ada_target = 0.0"
+        )
 
 
 def _lipschitz(family: AdversarialRecipe) -> None:
@@ -205,6 +230,7 @@ def _watch(watch: WatchRecipe, family: AdversarialRecipe | DiffusionRecipe) -> N
     if not re.search(r"[/\\.]", watch.extractor):  # a path is looked for where it is opened
         known("watch.extractor", watch.extractor, EXTRACTORS)
     not_negative("watch.every", watch.every)
+    not_negative("watch.grid_epochs", watch.grid_epochs)
     positive("watch.grid", watch.grid)
     inside("watch.n", watch.n, 3, 1000)  # a kernel distance takes three
     inside("watch.steps", watch.steps, 0, WATCH_EVALUATIONS)

@@ -23,7 +23,7 @@ class DataRecipe:
     source: str = "folder"  # a data set's name, or folder: whatever lies at root
     root: str = ""  # folder, zip, .npz, .npy or shards; of a named set: its files; empty: cache
     size: str = "64x64"  # width x height, pixels; one number means a square
-    channels: int = 3  # 1 grey, 3 colour
+    channels: int = 3  # 1 grey, 3 colour; 2: points of the plane (grid, ring), of size 1x1
     classes: tuple[str, ...] = ()  # keep only these; empty: all
     attributes: str = ""  # CSV: a file name, then numbers, in each row; labels in place of classes
     labels: tuple[str, ...] = ()  # names of classes or attributes; filled in from the data
@@ -73,7 +73,9 @@ class AdversarialRecipe:
     slopes: Literal["exact", "differences"] = "exact"  # of r1, r2: by gradient, or by score steps
     slope_step: float = 0.1  # std of that step, image units
     penalty_end: float = 1.0  # factor on both weights at the end; falls on a cosine
-    augment: tuple[str, ...] = ()  # color, translation, cutout: changes to what the critic sees
+    augment: tuple[str, ...] = ()  # color translation cutout; with ada_target: flip turn geometry
+    ada_target: float = 0.0  # of how surely the critic knows real images: 0.6; 0: augment always
+    ada_images: int = 20_000  # in which the chance of augmentations can rise from 0 to 1
     condition: Literal["none", "concat", "projection", "auxiliary"] = (
         "none"  # labels, at the critic
     )
@@ -135,12 +137,13 @@ class WatchRecipe:
 
     every: int = 0  # images between scores; 0: twenty over the training
     metric: str = "fd"  # fd, kid; lower is better
-    extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels
+    extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, points, stacked
     n: int = 1000  # images drawn for a score, at most 1000
     best: Literal["score", "generator_loss"] = "score"  # which checkpoint is kept as best
     sampler: str = ""  # empty: the recipe's own
     steps: int = 0  # of that sampler; 0: the recipe's own, at most 20
     grid: int = 64  # images in the grid of fixed seeds
+    grid_epochs: float = 0.0  # passes over the data between grids; 0: one with each checkpoint
     tensorboard: bool = False  # write the log as TensorBoard events, too (extra: tensorboard)
 
 
