@@ -94,15 +94,12 @@ SICK: Mapping[str, list[Event]] = {  # what is sick -> its log; the name begins 
         score=scores(recall=after(0.6, 0.02, 0.8), coverage=after(0.6, 0.05, 0.5))
     ),
     "collapse to classes": made(score=scores(classes_missing=after(0.5, 3, 0), fd=lambda t: 30.0)),
-    "collapse to few kinds": made(
-        score=scores(recall=lambda t: 0.01, precision=lambda t: 0.7, fd=lambda t: 30.0)
-    ),
     "saturated_critic": made(
-        steps(critic=lambda t: 1e-4, d_real=lambda t: 1.0, d_fake=lambda t: 0.0),
+        steps(critic=lambda t: 1e-4, critic_gradient=lambda t: 5.0 if t < 0.01 else 1e-3),
         scores(critic_separation=lambda t: 1.0, fd=lambda t: 250.0),
     ),
     "saturated_critic of hinge": made(
-        steps(critic=after(0.2, 0.0, 1.5)),
+        steps(critic=after(0.2, 0.0, 1.5), critic_gradient=after(0.2, 0.0, 2.0)),
         scores(critic_separation=after(0.2, 1.0, 0.8), fd=lambda t: 250.0),
     ),
     "vanishing_gradients": made(steps(generator_gradient=lambda t: 10 ** (1 - 8 * t))),
@@ -150,7 +147,15 @@ WELL: Mapping[str, list[Event]] = {
         scores(critic_separation=lambda t: 1.0 if t < 0.3 else 0.9),
     ),
     "a strong critic that still shows the way": made(
-        steps(critic=lambda t: 5e-3), scores(critic_separation=lambda t: 1.0)
+        steps(critic=lambda t: 5e-3, critic_gradient=lambda t: 1e-4),
+        scores(critic_separation=lambda t: 1.0),
+    ),
+    "a strong critic that still learns": made(
+        steps(critic=lambda t: 8e-3, critic_gradient=lambda t: 0.3),
+        scores(critic_separation=lambda t: 1.0, fd=lambda t: 250.0),
+    ),
+    "few samples, compared by wide balls": made(
+        score=scores(recall=lambda t: 0.0, precision=lambda t: 1.0, fd=lambda t: 100.0)
     ),
     "wasserstein: scores without bounds, a loss below 0": made(
         steps(

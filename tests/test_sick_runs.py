@@ -136,9 +136,10 @@ def test_a_healthy_run_is_called_so(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a finished run of seconds on 120 digits, a quarter of them held out."""
+    """Give a finished run of seconds on 160 digits, a quarter of them held out."""
     folder = tmp_path_factory.mktemp("healthy")
-    recipe = tiny.recipe(tiny.digits(folder / "digits.npz"), images=64)
+    recipe = tiny.recipe(tiny.digits(folder / "digits.npz", 160), images=64)
+    recipe = replace(recipe, watch=replace(recipe.watch, n=100))
     watch.train(recipe, out=folder / "run")
     return folder / "run"
 

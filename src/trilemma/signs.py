@@ -29,7 +29,8 @@ from trilemma.sampling import Drawer, drawn
 COMPARED = 200  # samples, and real images, that are compared pair by pair
 REALS = 1000  # real images whose spread is that of all
 LOOKED_UP = 100  # samples whose nearest training images are looked for
-FEWEST = 10  # of them, below which shares say nothing
+FEWEST = 100  # of them, below which shares say nothing: balls to the fifth nearest are too wide
+FEW_REALS = 10  # training images that can tell how far others lie
 HELD_OUT = 256  # images that are held out, at most
 JUDGED, DRAWN = 64, 32  # of real images of each kind, and of fakes, that the critic is shown
 WIDEST = 512  # coordinates of a feature that are compared; of more some are drawn
@@ -90,7 +91,7 @@ def looks(
         found |= {"diversity": diversity.spread(fake=features, real=few)}
         found |= compared(features, reals)
         found |= missing(fake.logits, shares)
-        if len(features) >= FEWEST and mark is not None:
+        if mark is not None:
             near, _ = copying.nearest(features[:LOOKED_UP], reals)
             found["near_copies"] = float((near <= mark).double().mean())
         return found
@@ -122,7 +123,7 @@ def copy_mark(
     if kept is not None and len(kept) >= ENOUGH_HELD_OUT:
         seen = torch.from_numpy(cache.features(extractor, kept).features)[:, columns]
         distances, _ = copying.nearest(seen, reals)
-    elif len(reals) >= FEWEST:
+    elif len(reals) >= FEW_REALS:
         distances = diversity.nearest_other(reals[:COMPARED])
     else:
         return None

@@ -27,12 +27,12 @@ TWICE, THRICE = 2, 3  # scorings in a row that must be ill
 
 ALIKE = 0.5  # share of samples with a twin
 NARROW, NOTHING = 0.1, 0.02  # diversity; below the second, growth is none
-GROWING, BETTER = 1.5, 0.8  # factors on diversity, and on the distance, of a run that learns
+GROWING, BETTER = 1.5, 0.8  # factors on diversity; on the distance and twins, of a run that learns
 VARIED, FALLEN = 0.3, 0.5  # diversity or recall that was reached; share of it that is left
 LOST = 0.25  # share of recall and coverage that is left
 CLASSES, REALISTIC = 0.2, 0.15  # share of classes that is missing; precision, or it says little
-UNMET, CONVINCING = 0.02, 0.5  # recall, precision
 SETTLED, SEPARATED = 0.01, 0.999  # critic's loss, over its early one or 1; pairs ordered rightly
+STILL = 0.01  # the critic's gradient over its early one or 1
 CHANCE = 0.5  # pairs that a critic orders rightly by guessing
 VANISHED, VANISHED_SETTLED = 1e-3, 1e-2  # the generator's gradient over its early one
 EXPLODED = 1e3  # losses and gradients over their early ones
@@ -43,7 +43,7 @@ COPIED = 0.25  # share of near copies, where chance gives 0.01
 
 def collapse(run: Course) -> Sign | None:
     """See samples that are alike, or much less varied than they were, or without some classes."""
-    return alike(run) or narrowed(run) or lost(run) or classless(run) or few_kinds(run)
+    return alike(run) or narrowed(run) or lost(run) or classless(run)
 
 
 def alike(run: Course) -> Sign | None:
@@ -60,7 +60,9 @@ def alike(run: Course) -> Sign | None:
     if then is None:
         return None
     before, now = (max(NOTHING, number(s["scalars"], "diversity")) for s in (then, ill[-1]))
-    return None if now > GROWING * before else sign(ill, "diversity", "twins")
+    twins = [number(s["scalars"], "twins") for s in (then, ill[-1])]
+    fewer = twins[0] >= ALIKE and twins[1] < BETTER * twins[0]
+    return None if fewer or now > GROWING * before else sign(ill, "diversity", "twins")
 
 
 def narrowed(run: Course) -> Sign | None:
@@ -98,16 +100,6 @@ def classless(run: Course) -> Sign | None:
     return None if learning(run) else sign(ill, "classes_missing", "classes", "precision")
 
 
-def few_kinds(run: Course) -> Sign | None:
-    """See samples that look real and meet nearly none of the real images, without improving."""
-    ill = trailing(
-        run.scores,
-        lambda s: number(s, "recall") <= UNMET and number(s, "precision") >= CONVINCING,
-        THRICE,
-    )
-    return None if learning(run) else sign(ill, "precision", "recall")
-
-
 def recent(run: Course, name: str) -> list[float]:
     """Give the values of the last quarter of the logged steps; none where there are too few."""
     values = run.values(name)
@@ -120,7 +112,7 @@ def since(run: Course, count: int) -> int:
 
 
 def settled(run: Course) -> float:
-    """Give the critic's loss where it is near its least, 0; else nan.
+    """Give the critic's loss where it is near its least, 0, and its gradient, too; else nan.
 
     Losses that have a least value are about 1 for a critic that guesses; one that wins within its
     first steps has no other early level.
@@ -129,7 +121,9 @@ def settled(run: Course) -> float:
     if not late:
         return math.nan
     loss, early = median(late), max(1.0, median(run.values("critic")[:EARLY]))
-    return loss if 0 <= loss < SETTLED * early else math.nan
+    gradient, slopes = recent(run, "critic_gradient"), run.values("critic_gradient")[:EARLY]
+    resting = bool(gradient) and median(gradient) < STILL * max(1.0, *slopes)
+    return loss if 0 <= loss < SETTLED * early and resting else math.nan
 
 
 def learning(run: Course) -> bool:
