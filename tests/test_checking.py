@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from trilemma import watch
+from trilemma import signs
 from trilemma.data.named import NAMED
 from trilemma.errors import RecipeError
 from trilemma.features import extractors
@@ -167,7 +167,7 @@ def test_what_can_be_trained_passes(dotted: dict[str, Any]) -> None:
 
 def test_names_that_stand_twice_are_those_of_the_table() -> None:
     """A recipe is checked two layers below the tables of extractors, data sets and distances."""
-    assert set(checking.METRICS) == watch.METRICS.keys()
+    assert set(checking.METRICS) == signs.METRICS.keys()
     assert set(checking.EXTRACTORS) == {"auto", *extractors.EXTRACTORS}
     assert set(foreign.SOURCES) == {"folder", *NAMED}
 

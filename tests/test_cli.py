@@ -183,8 +183,8 @@ def test_a_box_becomes_a_line() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "no preset; allowed: cifar10-dcgan, cifar10-diffusion-fast, cifar10-gan-fast"),
-        ("mnsit-dcgan", "did you mean mnist-dcgan?"),
+        ("", "no preset; allowed: cats-dcgan, cats-r3gan, cifar10-dcgan"),
+        ("digits-gna", "closest: digits-gan, "),
         ("mnist-dcgan mnist-ddpm", "'mnist-ddpm' is a second preset after 'mnist-dcgan'"),
         ("mnist-dcgan --config a.toml", "each give the recipe; allowed: one"),
         ("mnist-dcgan --seed 1 --seeds 1,2", "--seed and --seeds are both given"),

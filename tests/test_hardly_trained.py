@@ -39,7 +39,7 @@ def test_a_long_look_at_the_training_images_is_announced_once(
     source = open_source(tiny.recipe(root).data, "train")
     said: list[str] = []
     found = extracting.reference_features(pixels_extractor(), source, 0, say=said.append)
-    assert len(found) == len(source) == 600
+    assert len(found.features) == len(source) == 600
     assert len(said) == lines
     for line in said:
         assert line == (

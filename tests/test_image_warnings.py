@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from trilemma.errors import DataError
-from trilemma.images import _without_warnings, decode
+from trilemma.images import decode
+from trilemma.imagewarnings import without_warnings
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -49,7 +50,7 @@ def test_a_users_own_filter_stays() -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
         before = list(warnings.filters)
-        with _without_warnings():
+        with without_warnings():
             warnings.simplefilter("ignore", UsersWarning)
             decode(with_a_damaged_date(), channels=1)
         assert list(warnings.filters)[1:] == before

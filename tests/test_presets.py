@@ -105,8 +105,11 @@ def test_a_preset_with_a_mistake_is_one_line(folder: Path, text: str, said: str)
 
 
 def test_an_unknown_name_and_a_name_that_is_there_twice(folder: Path) -> None:
-    with pytest.raises(RecipeError, match=r"unknown preset 'mnsit-ddpm'.*did you mean mnist-ddpm"):
-        presets.find("mnsit-ddpm")
+    with pytest.raises(
+        RecipeError,
+        match=r"unknown preset 'fashon-mnist-gan-fast'.*closest: fashion-mnist-gan-fast, ",
+    ):
+        presets.find("fashon-mnist-gan-fast")
     (folder / "mnist-ddpm.toml").write_text("seed = 1\n")
     with pytest.raises(RecipeError, match="rename yours"):
         presets.find("mnist-ddpm")

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from trilemma import devices, extracting, runs
+from trilemma import counting, devices, extracting, runs
 from trilemma.data.named import NAMED
 from trilemma.data.shape import Shape
 from trilemma.data.sources import Wanted, open_source, prepare
 from trilemma.data.values import Source
 from trilemma.errors import DataError, OfflineError
 from trilemma.evaluation import (
-    METRICS,
     SCHEMA,
     STANDARD,
     evaluate_pixels,
@@ -25,7 +24,6 @@ from trilemma.features import cache, files
 from trilemma.features.extractor import Extractor, Features
 from trilemma.images import RESIZE
 from trilemma.places import Say, quiet
-from trilemma.recipe.closest import unknown
 from trilemma.recipe.recipe import DataRecipe
 from trilemma.runfolder import finite
 from trilemma.sampling import load_generator
@@ -89,15 +87,13 @@ def assessed(
     are, up to 2,000; of a run at least 200. Floors come from the train split of the set whose test
     split stands on the other side. Errors: as `side_of`, `open_source` and `evaluate`.
     """
-    for name in metrics:
-        if name not in METRICS:
-            raise DataError(unknown("metric", name, METRICS))
     if n < 0:
         raise DataError(f"--n {n}; allowed: 0 (as many as there are) or more")
     fake = side_of(images, how)
     if not against and isinstance(fake, Listing):
         raise DataError(f"{images} is no run, so say what to hold it against: --against B")
     real = side_of(against, how, beside=fake) if against else None
+    compared, counts = counting.parted(metrics, modes_of(fake, real))
     shape = joint_shape(fake, real, how)
     scored, reference = both_opened(fake, real, shape, n, how)
     train = floor_source(fake, real, reference, shape, how)
@@ -107,11 +103,65 @@ def assessed(
         thinned(train, len(scored)) if train else None,
         extractor_of(fake, real, shape, how),
         run=scored.name,
-        metrics=metrics,
+        metrics=compared,
         sampler=sampler_of(fake, how),
         checkpoint=fake.checkpoint if isinstance(fake, runs.Found) else "",
     )
+    if counts:
+        met = mode_scores(fake, real, scored, shape, counts, n=n, how=how)
+        scores = replace(
+            scores, columns=scores.columns | met.columns, scores=scores.scores + met.scores
+        )
     return Assessed(scores=scores, run=fake if isinstance(fake, runs.Found) else None)
+
+
+def modes_of(fake: Side, real: Side | None) -> counting.ModeSet | None:
+    """Give the modes of the set that a run was trained on, else of the one on either side."""
+    sides = [side for side in (fake, real) if side is not None]
+    run = next((side for side in sides if isinstance(side, runs.Found)), None)
+    if run is not None:
+        return counting.of(run.recipe.data)
+    bases = [side.base for side in reversed(sides) if isinstance(side, Listing)]
+    found = [counting.MODE_SETS[base] for base in bases if base in counting.MODE_SETS]
+    return found[0] if found else None
+
+
+def mode_scores(
+    fake: Side,
+    real: Side | None,
+    scored: Source,
+    shape: Shape,
+    names: Sequence[str],
+    *,
+    n: int,
+    how: How,
+) -> Scores:
+    """Count the modes of n images (0: as the set's modes take), and of as many real ones."""
+    known = modes_of(fake, real)
+    assert known is not None, "counts were asked for"
+    by = counting.looker(known, device=how.device)
+    most = n or known.n or len(scored)
+    if isinstance(fake, Listing):
+        looked_at = listed(fake, shape, most, how)
+    else:
+        looked_at = scored if most <= len(scored) else drawn(fake, shape, range(most), how)
+    if isinstance(real, Listing) and isinstance(fake, Listing):
+        held_out = listed(real, shape, most, how)
+    else:
+        run = fake if isinstance(fake, runs.Found) else real
+        assert isinstance(run, runs.Found), "one side is a run"
+        held_out = own_split(run, "test", shape, how)
+
+    def count(source: Source) -> counting.Counted:
+        pixels = np.asarray(thinned(source, most).pixels)
+        seen = cache.features(by, pixels, progress=how.progress)
+        return counting.count(known, seen.features)
+
+    other = count(held_out) if len(held_out) >= most else None
+    made = counting.scored(scored.name, count(looked_at), other, names, by=by, reference=held_out)
+    sampler, checkpoint = sampler_of(fake, how), getattr(fake, "checkpoint", "")
+    rows = tuple(replace(s, sampler=sampler, checkpoint=checkpoint) for s in made.scores)
+    return replace(made, scores=rows)
 
 
 def both_opened(

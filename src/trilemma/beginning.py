@@ -21,6 +21,12 @@ from trilemma.runs import Found
 LICENCES = 1  # schema of licence.json
 
 
+def no_file(out: Path | None) -> None:
+    """Refuse a file where a run's folder is to be: RunError."""
+    if out is not None and out.exists() and not out.is_dir():
+        raise RunError(f"{out} is a file; a run is a folder: give another --out DIR")
+
+
 def fits(folder: RunFolder, recipe: Recipe, source: Source) -> None:
     """Refuse a folder in which another training lies: RunError."""
     if not folder.exists():

@@ -31,7 +31,7 @@ from trilemma.report.steps import write_steps
 from trilemma.report.tables import write_csv, write_latex
 from trilemma.runfolder import finite
 from trilemma.runs import Found, find_run
-from trilemma.runviews import little_trained, view
+from trilemma.runviews import little_trained, modes_met, view
 from trilemma.scores import Score, Scores
 from trilemma.scoring import Progress, Reference, Say, Scored, look, opened, score_run, tensor
 
@@ -147,6 +147,7 @@ def contents(
         title=" · ".join(names),
         runs=tuple(view(name, g, grid=GRID) for name, g in zip(names, groups, strict=True)),
         scores=gathered(groups, names),
+        modes=modes_met(names, [members[0] for members in groups]),
         differences=tuple(told_apart(groups, names)),
         reference=first.source.name,
         real=np.asarray(first.source.pixels[first.rows[:GRID]]),

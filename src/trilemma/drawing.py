@@ -63,6 +63,10 @@ def sample(
         jobs.append(Job(run, drawer, asked(drawer, run.name, classes, attributes)))
     if kind == "folder":
         for job in jobs:
+            if job.run.recipe.data.channels == 2:
+                raise RunError(
+                    f"{job.run.name} draws points, no images; allowed: --format npz, npy, grid"
+                )
             only_images(place(out, job.run.name, kind, len(jobs)), file_names(job.wanted, seeds))
     drawn = {}
     for number, job in enumerate(jobs):

@@ -7,14 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from trilemma import processes
 from trilemma.atomic import write_bytes
 from trilemma.data.values import Source
 from trilemma.features import cache, domain, extractors
 from trilemma.features.domain_training import train_domain
-from trilemma.features.extractor import Extractor
+from trilemma.features.extractor import Extractor, Features
 from trilemma.maths.randomness import rng
 from trilemma.places import cache_folder
 from trilemma.recipe.recipe import DataRecipe, TrainRecipe, parse_size
@@ -92,6 +91,8 @@ def wants_own(name: str, data: DataRecipe, source: Source, say: Say) -> bool:
     """Is a classifier to be trained on these images? A line where `auto` has too few for one."""
     if name_of(data) in domain.EMBEDDED or len(source.classes) < 2:
         return False
+    if data.channels == 2 or data.source == "stacked-mnist":
+        return False
     if name != "auto":
         return name == "domain"
     shape = (*parse_size(data.size), data.channels)
@@ -145,8 +146,8 @@ def reference_size(extractor: Extractor, source: Source, train: TrainRecipe) -> 
 
 def reference_features(
     extractor: Extractor, source: Source, seed: int, *, count: int = REFERENCE, say: Say
-) -> Tensor:
-    """Extract features [M, D] of training images, at most `count` of them, drawn by the seed.
+) -> Features:
+    """Look at training images, at most `count` of them, drawn by the seed.
 
     Where it takes a while, its first batch tells how long, and `say` gets a line.
     """
@@ -164,4 +165,4 @@ def reference_features(
 
     order = torch.randperm(len(source), generator=rng(seed, "reference", 0)).numpy()
     pixels = source.pixels[np.sort(order[:count])]
-    return torch.from_numpy(cache.features(extractor, pixels, progress=progress).features)
+    return cache.features(extractor, pixels, progress=progress)

@@ -4,14 +4,10 @@ import io
 import math
 import re
 import struct
-import sys
-import threading
-import warnings
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import torch
@@ -21,8 +17,10 @@ from torch import Tensor
 
 from trilemma.atomic import write_bytes as write_bytes
 from trilemma.errors import DataError, MissingExtraError
+from trilemma.imagewarnings import without_warnings
+from trilemma.scatter import is_points, scatter
 
-Pixels = np.ndarray  # uint8 [N, H, W, C], or [H, W, C] for one image
+Pixels = np.ndarray  # uint8 [N, H, W, C], [H, W, C] for one image; points: float32 [N, 1, 1, 2]
 
 RESIZE = "pillow-lanczos"  # the one rule by which images get their size; part of a score's column
 LARGEST_ENLARGEMENT = 8.0  # more than this is no picture any more: "too small"
@@ -35,12 +33,6 @@ PLAIN = re.compile(
 # Only these readers: Pillow's EPS reader, for one, would start another program.
 FORMATS = "AVIF BMP DIB GIF HEIF ICO JPEG JPEG2000 MPO PNG PPM TGA TIFF WEBP"
 PNG = b"\x89PNG"  # how such a file begins
-
-# Pillow warns from 89 million pixels on and refuses above 179 million; between them we just read.
-# It warns of damaged EXIF tags, too: a picture with a bad date is a good picture.
-PILLOWS = r"PIL\.(?#while trilemma decodes)"  # modules; the remark makes this filter like no other
-_counting = threading.Lock()
-_decoders = 0  # threads that decode now
 
 # What Pillow's readers raise on files that are cut or damaged (SyntaxError for a broken PNG).
 BROKEN = (
@@ -67,14 +59,24 @@ class Decoded(NamedTuple):
 
 
 def to_images(pixels: Tensor | Pixels) -> Tensor:
-    """Turn pixels uint8 [N, H, W, C] into images float32 [N, C, H, W] in [-1, 1]: x / 127.5 - 1."""
+    """Turn pixels uint8 [N, H, W, C] into images float32 [N, C, H, W] in [-1, 1]: x / 127.5 - 1.
+
+    Points, float32 [N, 1, 1, 2], keep their values.
+    """
     tensor = pixels if isinstance(pixels, Tensor) else torch.from_numpy(np.array(pixels))
+    if tensor.dtype == torch.float32:
+        return tensor.permute(0, 3, 1, 2).contiguous()
     assert tensor.dtype == torch.uint8, f"pixels are uint8, not {tensor.dtype}"
     return tensor.permute(0, 3, 1, 2).contiguous().float().div_(127.5).sub_(1)
 
 
 def to_pixels(images: Tensor) -> Tensor:
-    """Turn images [N, C, H, W] into pixels uint8 [N, H, W, C], rounding to nearest, clipping."""
+    """Turn images [N, C, H, W] into pixels uint8 [N, H, W, C], rounding to nearest, clipping.
+
+    Two channels are the coordinates of points: they stay float32.
+    """
+    if images.shape[1] == 2:
+        return images.detach().float().permute(0, 2, 3, 1).contiguous()
     levels = images.detach().float().add(1).mul_(127.5).round_().clamp_(0, 255)
     return levels.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
@@ -124,7 +126,7 @@ def decode(data: bytes, *, channels: int, size: tuple[int, int] | None = None) -
     """Decode a file's bytes, as `read_image` does. DataError gives the reason without a name."""
     if not data:
         raise DataError("empty file")
-    with _without_warnings():
+    with without_warnings():
         return _decode(data, channels, size)
 
 
@@ -148,33 +150,6 @@ def _decode(data: bytes, channels: int, size: tuple[int, int] | None) -> Decoded
         raise DataError(f"broken image: {reason}") from None
     pixels = np.asarray(fitted).reshape(fitted.height, fitted.width, channels)
     return Decoded(pixels, f"first of {frames} frames" if frames > 1 else "")
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Keep Pillow's warnings off while any thread decodes, and no longer.
-
-    Where threads share one list of filters, `warnings.catch_warnings` in each of them would bring
-    back what it happened to find. So the first thread in adds ours, the last one out removes it.
-    """
-    global _decoders
-    if getattr(sys.flags, "context_aware_warnings", False):  # Python 3.14 without the lock
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=PILLOWS)
-            yield
-        return
-    with _counting:
-        if _decoders == 0:
-            warnings.filterwarnings("ignore", module=PILLOWS)
-        _decoders += 1
-    try:
-        yield
-    finally:
-        with _counting:
-            _decoders -= 1
-            if _decoders == 0:
-                filters = cast(list[Any], warnings.filters)
-                filters[:] = [row for row in filters if getattr(row[3], "pattern", "") != PILLOWS]
 
 
 def _open(data: bytes) -> Image.Image:
@@ -248,8 +223,10 @@ def write_png(path: Path, pixels: Pixels, *, software: str = "") -> None:
 def grid(pixels: Pixels, columns: int = 0) -> Pixels:
     """Lay pixels [N, H, W, C] out in rows, as [H', W', C]; empty places are white.
 
-    columns: 0 makes the grid as square as can be.
+    columns: 0 makes the grid as square as can be. Points become one scatter plot.
     """
+    if is_points(pixels):
+        return scatter(pixels)
     count, height, width, channels = pixels.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)

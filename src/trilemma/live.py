@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trilemma import devices, machine
+from trilemma.diagnosis import SIGNS
 
 Event = Mapping[str, Any]
 PLAIN_SECONDS = 10.0  # between two plain lines
@@ -27,6 +28,7 @@ ALWAYS = (
     "score",
     "resume",
     "rollback",
+    "finding",
     "end",
 )  # events that are worth a line at once
 
@@ -43,6 +45,7 @@ class Status:
     losses: dict[str, float] = field(default_factory=dict)
     scalars: dict[str, float] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
+    findings: dict[str, str] = field(default_factory=dict)  # signs of illness that are not over
     last: str = ""
 
     def hear(self, event: Event) -> None:
@@ -53,7 +56,12 @@ class Status:
             self.begun = self.begun or (self.images_seen, self.seconds)
             self.losses, self.scalars = dict(event["losses"]), dict(event["scalars"])
         elif event["event"] == "score":
-            self.scores = dict(event["scalars"])
+            scores = event["scalars"].items()
+            self.scores = {name: value for name, value in scores if name not in SIGNS}
+        elif event["event"] == "finding":
+            self.findings.pop(event["name"], None)
+            if not event["over"]:
+                self.findings[event["name"]] = event["verdict"]
         self.last = event.get("why", "" if event["event"] == "start" else self.last)
 
     @property
@@ -98,9 +106,17 @@ def line(event: Event, status: Status) -> str:
         "score": "score: " + numbers(status.scores),
         "resume": "goes on from its last checkpoint",
         "rollback": f"went back: {status.last}",
+        "finding": told(event),
         "end": f"finished: {status.last}",
     }
     return f"{head}  {tail.get(event['event'], event['event'])}"
+
+
+def told(event: Event) -> str:
+    """Say what the doctor found, or that it is over."""
+    if event.get("over"):
+        return f"no longer ill: {event['verdict']}"
+    return f"ill? {event.get('verdict', '')}; try: {event.get('what_to_try', '')}"
 
 
 def choice(event: Event) -> str:
@@ -113,6 +129,7 @@ def choice(event: Event) -> str:
 def rows_of(status: Status) -> dict[str, str]:
     """Write what the live display says, by its names."""
     note = {"note": status.last} if status.last else {}
+    ill = {"ill?": "; ".join(status.findings.values())} if status.findings else {}
     return {
         "images": f"{status.images_seen:,} of {status.images_total:,}, {status.rate:,.0f} a second",
         "time": f"{duration(status.seconds)} gone, {status.left} left",
@@ -120,6 +137,7 @@ def rows_of(status: Status) -> dict[str, str]:
         "scalars": numbers(status.scalars),
         "last score": numbers(status.scores) or "...",
         "memory": f"{machine.peak_process_memory() / 1e9:.1f} GB at most",
+        **ill,
         **note,
     }
 

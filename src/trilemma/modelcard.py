@@ -65,7 +65,7 @@ def what(recipe: Recipe, drawer: Drawer) -> str:
 
 def colour(recipe: DataRecipe) -> str:
     """Name the channels."""
-    return "grey" if recipe.channels == 1 else "in colour"
+    return {1: "grey", 2: "as points of the plane"}.get(recipe.channels, "in colour")
 
 
 def data(recipe: DataRecipe) -> str:

@@ -28,6 +28,7 @@ BESIDE = re.compile(
 )  # not (or no more) in place
 TRIES, PAUSE = 5, 0.05  # for the lock, which `trilemma runs` takes for an instant to look; seconds
 GIF_SECONDS = 0.15  # a frame
+GIF_FRAMES = 200  # at most: of more grids, every second, third, ...
 CHECKPOINTS = "checkpoints"  # folder of a run
 KEPT = "the last checkpoint is whole: the same command goes on from there"
 OTHERS = re.compile(r"\.scores\.json\.")  # of these: a verb may write them while a run is trained
@@ -190,7 +191,7 @@ def finite(content: object) -> object:
 
 
 def write_progress(folder: RunFolder) -> None:
-    """Put the grids of all checkpoints into progress.gif, unless it is there."""
+    """Put the grids from fixed seeds into progress.gif, unless it is there."""
     import numpy as np  # late, all three: a run's log is read without
     from PIL import Image
 
@@ -198,9 +199,8 @@ def write_progress(folder: RunFolder) -> None:
 
     if (folder.path / "progress.gif").is_file():
         return
-    frames = [
-        np.atleast_3d(np.asarray(Image.open(path)))
-        for path in sorted((folder.path / "samples").glob("*.png"))
-    ]
+    grids = sorted((folder.path / "samples").glob("*.png"))
+    chosen = grids[:: -(-len(grids) // GIF_FRAMES) or 1]
+    frames = [np.atleast_3d(np.asarray(Image.open(path))) for path in chosen]
     if frames:
         write_gif(folder.file("progress.gif"), frames, GIF_SECONDS)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from trilemma.checkpoint import averaged_weights, facts_of
 from trilemma.errors import RunError, TrilemmaError
@@ -58,6 +59,15 @@ def find_run(text: str, *, say: Say = quiet) -> Found:
     if run.recipe.preset == name and (run.name != name or run.place in shipped()):
         say(f"{name}: {taken(run)}")
     return run
+
+
+def log_of(text: str, *, say: Say = quiet) -> tuple[str, list[dict[str, Any]]]:
+    """Find a run as `find_run` does; give its name and its log. RunError: there is no log."""
+    run = find_run(text, say=say)
+    log = RunFolder(run.place).log()
+    if not log:
+        raise RunError(f"{text}: no log.jsonl in {run.place}; diagnose a run that was trained here")
+    return run.name, log
 
 
 def taken(run: Found) -> str:

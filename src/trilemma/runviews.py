@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from trilemma import counting
+from trilemma.diagnosis import SIGNS, history
 from trilemma.measuring import FEW
 from trilemma.recipe.files import to_table
-from trilemma.report.contents import Curve, Nearest, Note, RunView
+from trilemma.report.contents import Curve, Ill, ModesView, Nearest, Note, RunView
 from trilemma.report.metrics import extractor_name
 from trilemma.runfolder import RunFolder
 from trilemma.runs import Found
-from trilemma.scoring import Scored
+from trilemma.scoring import Reference, Scored
 
 SHOWN = 10  # samples whose nearest training images are shown
 
@@ -40,12 +42,13 @@ def view(name: str, members: Sequence[Scored], *, grid: int) -> RunView:
         training_seconds=float(last["seconds"]),
         training_images_per_second=training_rate(log),
         losses=curves(steps, "losses"),
-        scalars=curves(steps, "scalars"),
+        scalars=curves(steps, "scalars") | signs(scores),
         watched=watched(folder, scores),
         samples=first.pixels[:grid],
         gif=read(folder, "progress.gif"),
         nearest=nearest(first),
         licences=tuple(filter(None, (first.reference.source.licence,))),
+        ills=ills(log) if steps else None,
         notes=tuple(notes(log)),
     )
 
@@ -83,7 +86,32 @@ def watched(folder: RunFolder, events: Log) -> dict[str, Curve]:
     name = json.loads(text)["extractor"] if text else ""
     ending = f"[{extractor_name(name)}]" if name else " (watched)"
     titles = {"fd": f"FD{ending}", "kid": f"KID{ending}"}
-    return {titles.get(key, key): curve for key, curve in curves(events, "scalars").items()}
+    found = curves(events, "scalars").items()
+    return {titles.get(key, key): curve for key, curve in found if key not in SIGNS}
+
+
+def signs(events: Log) -> dict[str, Curve]:
+    """Give what was measured beside the scores, for the doctor."""
+    return {key: curve for key, curve in curves(events, "scalars").items() if key in SIGNS}
+
+
+def ills(log: Log) -> tuple[Ill, ...]:
+    """Judge the whole log again, whatever it has written down itself."""
+    return tuple(
+        Ill(
+            name=one.finding.name,
+            since_images=one.finding.since_images,
+            since_seconds=seconds_at(log, one.finding.since_images),
+            until_images=one.until_images,
+            evidence=tuple(one.finding.evidence.items()),
+        )
+        for one in history(log)
+    )
+
+
+def seconds_at(log: Log, images_seen: int) -> float:
+    """Give the seconds at which so many images had been seen."""
+    return next((float(e["seconds"]) for e in log if e["images_seen"] >= images_seen), 0.0)
 
 
 def training_rate(log: Log) -> float:
@@ -107,6 +135,46 @@ def nearest(scored: Scored) -> Nearest:
         held_out_median=copies.held_out_median,
         sample_median=copies.sample_median,
     )
+
+
+def modes_met(names: Sequence[str], firsts: Sequence[Scored]) -> tuple[ModesView, ...]:
+    """Show the modes of each run whose source's are known, then those of real points."""
+    shown = [
+        modes_view(name, one.pixels, one.modes, one.found)
+        for name, one in zip(names, firsts, strict=True)
+        if one.modes is not None
+    ]
+    references = {one.reference.source.fingerprint: one for one in firsts if one.modes is not None}
+    for one in references.values():
+        known = counting.of(one.found.recipe.data)
+        if known is not None and known.points:
+            real = real_points(one.reference)
+            shown.append(modes_view("", real, counting.count(known, flat(real)), one.found))
+    return tuple(shown)
+
+
+def modes_view(name: str, pixels: np.ndarray, counted: counting.Counted, found: Found) -> ModesView:
+    """Show the modes that samples reach, and the samples themselves where they are points."""
+    known = counting.of(found.recipe.data)
+    points = known.points if known else None
+    return ModesView(
+        run=name,
+        counts=tuple(counted.counts.tolist()),
+        n=counted.n,
+        points=flat(pixels) if points else np.empty((0, 2), np.float32),
+        centres=points.centres if points else (),
+        radius=points.radius if points else 0.0,
+    )
+
+
+def real_points(reference: Reference) -> np.ndarray:
+    """Take the points that a run was held against, float32 [N, 1, 1, 2]."""
+    return np.asarray(reference.source.pixels[reference.rows])
+
+
+def flat(points: np.ndarray) -> np.ndarray:
+    """Give points [N, 1, 1, 2] as [N, 2]."""
+    return points.reshape(-1, 2)
 
 
 def little_trained(found: Found) -> list[Note]:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trilemma import processes
+from trilemma import counting, processes
+from trilemma.counting import Counted
 from trilemma.data.sources import open_source
 from trilemma.data.splits import ENOUGH_HELD_OUT
 from trilemma.data.values import Source
@@ -70,6 +71,7 @@ class Scored:
     scores: Scores
     speed: Speed
     copies: Copying
+    modes: Counted | None = None  # of the run's source, where they are known
 
 
 def refer(
@@ -142,7 +144,11 @@ def score_run(
     device: torch.device,
     progress: Progress,
 ) -> Scored:
-    """Draw images from seeds 0, 1, ..., score them, look for copies, and time the drawing."""
+    """Draw images from seeds 0, 1, ..., score them, look for copies, and time the drawing.
+
+    DataError: an unknown metric, or modes are to be counted that nobody knows.
+    """
+    compared, counts = counting.parted(metrics, counting.of(found.recipe.data))
     drawer = load_generator(found, device=device, options=options)
     seeds = range(wanted(reference.n, n))
     pixels = remembered(drawer, found.weights, seeds, progress=progress)
@@ -152,9 +158,14 @@ def score_run(
     copies = copying(
         fake=tensor(features), train=tensor(reference.seen), held_out=tensor(reference.real)
     )
-    scores = quality(found.name, features, reference, metrics)
+    scores = quality(found.name, features, reference, compared)
     copied, near = copy_score(found.name, copies, reference)
-    rows = (*scores.scores, near, *speed_scores(found.name, speed))
+    met, modes = Scores(), None
+    if counts:
+        met, modes = mode_scores(
+            found, drawer, pixels, reference, counts, n=n, device=device, progress=progress
+        )
+    rows = (*scores.scores, *met.scores, near, *speed_scores(found.name, speed))
     named = sampler_name(drawer)
     return Scored(
         found=found,
@@ -163,12 +174,13 @@ def score_run(
         features=features,
         reference=reference,
         scores=Scores(
-            columns={**scores.columns, **copied},
+            columns={**scores.columns, **met.columns, **copied},
             scores=tuple(replace(s, sampler=named, checkpoint=found.checkpoint) for s in rows),
             shares=scores.shares,
         ),
         speed=speed,
         copies=copies,
+        modes=modes,
     )
 
 
@@ -183,6 +195,36 @@ def quality(name: str, features: Features, reference: Reference, metrics: Sequen
         labelled=labelled_by(reference.extractor, reference.source),
         metrics=metrics,
     )
+
+
+def mode_scores(
+    found: Found,
+    drawer: Drawer,
+    pixels: Pixels,
+    reference: Reference,
+    names: Sequence[str],
+    *,
+    n: int,
+    device: torch.device,
+    progress: Progress,
+) -> tuple[Scores, Counted]:
+    """Count the modes that n samples reach, and those of as many held-out images.
+
+    n: 0: as many as the source's modes take; more than `pixels` are drawn from further seeds.
+    """
+    known = counting.of(found.recipe.data)
+    assert known is not None, "counts were asked for"
+    by = counting.looker(known, device=device)
+    n = n or known.n or len(pixels)
+    if n > len(pixels):
+        pixels = remembered(drawer, found.weights, range(n), progress=progress)
+    fake = counting.count(known, cache.features(by, pixels[:n], progress=progress).features)
+    rows, real = some(len(reference.source), n), None
+    if len(rows) == n:
+        shown = np.asarray(reference.source.pixels[rows])
+        real = counting.count(known, cache.features(by, shown, progress=progress).features)
+    made = counting.scored(found.name, fake, real, names, by=by, reference=reference.source)
+    return made, fake
 
 
 def copy_score(name: str, copies: Copying, reference: Reference) -> tuple[dict[str, Column], Score]:

@@ -34,6 +34,8 @@ class Listing(NamedTuple):
     images: values.Found
 
 
+CHANNELS = {1: "grey", 2: "points", 3: "colour"}
+
 Side = runs.Found | Listing  # what is scored, or what it is scored against
 
 
@@ -82,10 +84,16 @@ def joint_shape(first: Side, second: Side | None, how: How) -> Shape:
     """Choose one size and number of channels for both sides.
 
     `size` where it is given; else that of the first side that is a run; else the smaller of the
-    two; grey where one is grey. DataError: both have images of several sizes.
+    two; grey where one is grey. DataError: both have images of several sizes, or points are held
+    against images.
     """
     sides = [side for side in (first, second) if side is not None]
     shapes = [own_shape(side) for side in sides]
+    points = [shape.channels == 2 for shape in shapes]
+    if any(points) and (how.size or not all(points)):
+        raise DataError("points have no size and are no images; hold points against points")
+    if all(points):
+        return shapes[0]
     run = next((i for i, side in enumerate(sides) if isinstance(side, runs.Found)), None)
     channels = min(shape.channels for shape in shapes) if run is None else shapes[run].channels
     sized = [shape for shape in shapes if shape.height]
@@ -174,4 +182,4 @@ def thinned(source: Source, n: int, say: Say = quiet) -> Source:
 
 def spelled(shape: Shape) -> str:
     """Write a shape for people."""
-    return f"{shape.width}x{shape.height} {'grey' if shape.channels == 1 else 'colour'}"
+    return f"{shape.width}x{shape.height} {CHANNELS[shape.channels]}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from trilemma import machine, processes, sharding
+from trilemma import diagnosis, machine, processes, sharding
 from trilemma.average import Average
 from trilemma.checkpoint import (
     State,
@@ -47,7 +47,8 @@ class Watch:
     Of several processes all score and picture, to share the work; the first process shows.
     """
 
-    score: Callable[[nn.ModuleDict], Mapping[str, float]] = no_scores  # lower is better
+    score: Callable[[nn.ModuleDict], Mapping[str, float]] = no_scores  # a distance, and beside it
+    signs: Callable[[nn.ModuleDict], Mapping[str, float]] = no_scores  # of networks as they train
     picture: Callable[[nn.ModuleDict, int], None] = no_picture
     show: Callable[[Event], None] = lambda event: None  # every line of the log, as it is written
 
@@ -108,7 +109,8 @@ def remember(sitting: Sitting, round_: Round) -> None:
 def score(sitting: Sitting, *, first: bool = False) -> None:
     """Score the average; keep the best; lower the learning rate where nothing improves."""
     state, recipe, before = sitting.state, sitting.task.recipe, sitting.seconds
-    scores: dict[str, float] = processes.share(dict(sitting.watch.score(sitting.average.nets)))
+    measured = {**sitting.watch.score(sitting.average.nets), **signs(sitting)}
+    scores: dict[str, float] = processes.share(measured)
     if recipe.train.minutes:
         state.a_score = sitting.seconds - before
         state.scoring += state.a_score
@@ -118,6 +120,7 @@ def score(sitting: Sitting, *, first: bool = False) -> None:
     state.window_sum, state.window_rounds = 0.0, 0
     if scores:
         emit(sitting, "score", scalars=scores)
+        judge(sitting)
     name = recipe.watch.metric if recipe.watch.best == "score" else "generator_loss"
     if first or name not in scores:
         return
@@ -133,6 +136,18 @@ def score(sitting: Sitting, *, first: bool = False) -> None:
         state.rate, state.since_rate = state.rate * recipe.train.plateau, 0
 
 
+def signs(sitting: Sitting) -> Mapping[str, float]:
+    """Look at the networks themselves."""
+    return sitting.watch.signs(sitting.task.family.nets)
+
+
+def judge(sitting: Sitting) -> None:
+    """Write down which signs of illness are new, and which are over."""
+    if processes.rank() == 0:
+        for finding in diagnosis.news(sitting.folder.log()):
+            emit(sitting, "finding", **finding)
+
+
 def collapse_window(sitting: Sitting) -> None:
     """Add the remembered losses up, in order: the sum does not depend on where a run was cut."""
     for loss in sitting.window:
@@ -142,12 +157,12 @@ def collapse_window(sitting: Sitting) -> None:
 
 
 def save(sitting: Sitting) -> None:
-    """Write a checkpoint, a grid from fixed seeds, and the log as a table."""
+    """Write a checkpoint, a grid from fixed seeds unless epochs say when, the log as a table."""
     collapse_window(sitting)
     state = sitting.state
     sitting.saved = state.seconds = sitting.seconds
     emit(sitting, "checkpoint")
-    if state.images_seen:
+    if state.images_seen and not sitting.task.recipe.watch.grid_epochs:
         picture(sitting)
     nets = sharding.gathered(sitting.task.family.nets.state_dict())
     average = sharding.gathered(sitting.average.nets.state_dict())
@@ -206,6 +221,7 @@ def roll_back(sitting: Sitting, phase: str) -> None:
         write_state(place, state)
     write_machine(sitting)
     emit(sitting, "rollback", why=f"{what} after {where:,} images", rate=state.rate)
+    judge(sitting)
 
 
 def loss_name(recipe: Recipe) -> str:

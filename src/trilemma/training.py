@@ -24,6 +24,7 @@ from trilemma.sitting import (
     choices,
     emit,
     finite,
+    judge,
     load,
     picture,
     remember,
@@ -206,6 +207,11 @@ def advance(sitting: Sitting) -> None:
         if not finite(sitting):
             return
         log_step(sitting, round_)
+    epochs = recipe.watch.grid_epochs
+    if epochs and due(state, before, max(1, round(epochs * sitting.images_in_epoch))):
+        if not finite(sitting):
+            return
+        picture(sitting)
     scored = due(state, before, state.score_every)
     late = processes.share(sitting.seconds - sitting.saved >= CHECKPOINT_SECONDS)
     if scored or late or due(state, before, save_every):
@@ -247,6 +253,7 @@ def finish(sitting: Sitting, reason: str) -> None:
     """Write the last checkpoint and close the log."""
     if finite(sitting):
         save_once(sitting)
+    judge(sitting)
     emit(sitting, "end", why=reason)
     if processes.rank() == 0:
         sitting.folder.write_csv()

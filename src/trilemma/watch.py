@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from trilemma import devices, extracting, live, processes, tensorboard, training
+from trilemma import counting, devices, extracting, live, processes, signs, tensorboard, training
 from trilemma.asking import pictured
-from trilemma.beginning import begin_from, claim, continues, fits, notes
+from trilemma.beginning import begin_from, claim, continues, fits, no_file, notes
 from trilemma.checkpoint import State, checkpoints
 from trilemma.data.batches import Batches
 from trilemma.data.labels import labelled
@@ -24,7 +24,6 @@ from trilemma.families import built
 from trilemma.families.family import DrawOptions, Family
 from trilemma.features.cache import extracted
 from trilemma.images import write_png
-from trilemma.maths import frechet, kernel
 from trilemma.places import cache_folder, runs_folder
 from trilemma.recipe.checking import check
 from trilemma.recipe.naming import run_name
@@ -40,20 +39,6 @@ WATCH_STEPS = 20  # of the sampler, at most, unless the recipe says more
 
 Show = Callable[[Mapping[str, Any]], None]
 Progress = Callable[[int, int], None]
-
-Metric = Callable[[Tensor], float]  # features of drawn images -> a value, lower is better
-
-
-def frechet_from(real: Tensor) -> Metric:
-    """Prepare the Frechet distance from these features: the costly half is done once."""
-    reference = frechet.reference(frechet.moments(real))
-    return lambda fake: frechet.distance(frechet.moments(fake), reference)
-
-
-METRICS: Mapping[str, Callable[[Tensor], Metric]] = {  # real features -> the distance from them
-    "fd": frechet_from,
-    "kid": lambda real: lambda fake: kernel.kid(fake=fake, real=real).value,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,12 +161,6 @@ def continued(
     return train(recipe, out=folder.path, show=show, say=say, progress=progress)
 
 
-def no_file(out: Path | None) -> None:
-    """Refuse a file where a run's folder is to be: RunError."""
-    if out is not None and out.exists() and not out.is_dir():
-        raise RunError(f"{out} is a file; a run is a folder: give another --out DIR")
-
-
 def watched(recipe: Recipe, source: Source, scorer: Prepared | None) -> dict[str, Any]:
     """Say what the scores of a training are made with; extractor is empty where there are none."""
     extractor = scorer.extractor if scorer else None
@@ -229,33 +208,40 @@ def watching(
 ) -> Watch:
     """Make the callables that score and picture the averaged networks."""
     options = watched_options(recipe)
-    distances = {}
+    look = None
+    kept = signs.held_out(recipe, source, say)
     if scorer is not None:
         looker = scorer.extractor
         count = reference_count(folder) or extracting.reference_size(looker, source, recipe.train)
         real = extracting.reference_features(looker, source, recipe.seed, count=count, say=say)
-        distances = {name: prepare(real) for name, prepare in METRICS.items()}
+        look = signs.looks(looker, real, kept, recipe.seed)
     seeds = range(WATCH_SEED, WATCH_SEED + recipe.watch.n)
 
     def drawer(nets: nn.ModuleDict) -> Drawer:
         return Drawer(recipe=recipe, family=family, nets=nets, device=device, options=options)
 
     def score(nets: nn.ModuleDict) -> dict[str, float]:
-        if scorer is None:
+        if scorer is None or look is None:
             return {}
         pixels = drawn_together(drawer(nets), seeds)
-        fake = torch.from_numpy(extracted(scorer.extractor, pixels).features)
-        return {name: distance(fake) for name, distance in distances.items()}
+        found = look(extracted(scorer.extractor, pixels))
+        return found | counting.scalars(recipe.data, pixels, device=device)
 
     def picture(nets: nn.ModuleDict, images_seen: int) -> None:
-        pixels = pictured(drawer(nets), recipe.watch.grid)
+        if counting.in_the_plane(recipe.data):
+            points = drawn_together(drawer(nets), range(recipe.watch.grid))
+            shown = counting.pictured(recipe.data, points)
+        else:
+            shown = pictured(drawer(nets), recipe.watch.grid)
         if processes.rank() == 0:
-            write_png(folder.file(f"samples/{images_seen:09d}.png"), pixels)
+            write_png(folder.file(f"samples/{images_seen:09d}.png"), shown)
 
     show = both(show, live.plain(live.Status(folder.name), folder.say))
     if recipe.watch.tensorboard:
         show = both(show, tensorboard.writer(folder))
-    return Watch(score=score, picture=picture, show=show)
+    judged = signs.judged(recipe, source, kept, seeds, device=device)
+    asked = signs.critic(family, judged, drawer)
+    return Watch(score=score, signs=asked, picture=picture, show=show)
 
 
 def reference_count(folder: RunFolder) -> int:

@@ -189,9 +189,9 @@ def _check_preset(name: str) -> None:
 
 
 def _config(path: str) -> _Base:
-    """Read a recipe file; JSON without a schema is another project's settings."""
+    """Read a recipe file, or another project's settings, such as JSON without a schema."""
     table = files.read_table(path)
-    if path.lower().endswith(".json") and "schema" not in table:
+    if foreign.is_foreign(table, json=path.lower().endswith(".json")):
         recipe, notes = foreign.recipe_of(table, where=path)
         return _Base(replace(recipe, preset=Path(path).stem), path, notes)
     return _Base(presets.read(path).recipe, path)

@@ -25,11 +25,13 @@ class Arguments:
 
     train: PyTorch's optimizers as they come, nothing shared between the phases of a step. sample:
     the same sampler, ours in float32 as `sample` draws unless --precision says otherwise. evaluate:
-    each score as its definition reads, without its error. All on noise, in turns, in this process;
-    nothing is written.
+    each score as its definition reads, without its error. penalties: a critic's step with each
+    penalty on its slope, and without. All on noise, in turns, in this process; nothing is written.
     """
 
-    what: Annotated[Literal["train", "sample", "evaluate"], tyro.conf.Positional]  # is timed
+    what: Annotated[
+        Literal["train", "sample", "evaluate", "penalties"], tyro.conf.Positional
+    ]  # is timed
     preset: Annotated[str, tyro.conf.Positional]  # whose networks, sizes and extractor are taken
     rounds: int = 15  # timed steps of each
     batch_size: int = 0  # images of a training step; 0: the preset's
@@ -42,8 +44,8 @@ def run(arguments: Arguments) -> None:
     """Measure and print; the last line is JSON."""
     from dataclasses import replace
 
-    from trilemma import devices
-    from trilemma.bench import FEWEST
+    from trilemma import bench_penalties, devices
+    from trilemma.bench import FEWEST, Bench
     from trilemma.errors import RecipeError
     from trilemma.live import device_line, say
     from trilemma.recipe import presets
@@ -58,9 +60,16 @@ def run(arguments: Arguments) -> None:
     recipe = replace(recipe, speed=speed, train=replace(recipe.train, batch_size=size))
     check(replace(recipe, data=replace(recipe.data, root=recipe.data.root or "noise")))
     say(device_line(arguments.device))
-    found = measure(arguments, recipe, devices.pick(arguments.device))
+    device = devices.pick(arguments.device)
+    found: Bench | bench_penalties.Costs
+    if arguments.what == "penalties":
+        found = bench_penalties.bench_penalties(recipe, rounds=arguments.rounds, device=device)
+        said = bench_penalties.lines(found)
+    else:
+        found = measure(arguments, recipe, device)
+        said = lines(arguments.what, found)
     if not arguments.json:
-        print("\n".join(lines(arguments.what, found)))
+        print("\n".join(said))
     print(json.dumps(finite({"bench": arguments.what, **asdict(found)})))
 
 

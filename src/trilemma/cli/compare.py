@@ -19,7 +19,7 @@ class Arguments:
     runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()  # runs or bundles
     out: str = "reports"  # folder of report.html, plots and tables; takes an older report's place
     n: int = 0  # images drawn of each; 0: as many as are held out, from 200 to 2,000
-    extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, or a path
+    extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, points, stacked; path
     metrics: tuple[str, ...] = (
         "fd",
         "kid",

@@ -28,7 +28,7 @@ class Arguments:
     against: str = ""  # the real images; empty: those that the run's own data holds out
     metrics: tuple[str, ...] = ()  # scores; empty: fd kid is precision recall density coverage
     n: int = 0  # images of each side; 0: as many as there are, at most 2,000; of runs at least 200
-    extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, or a path
+    extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, points, stacked; path
     size: str = ""  # width x height of all images, pixels, such as 64x64; empty: see above
     root: str = ""  # where the files of a named set lie; empty: where the run or the cache has them
     sampler: str = ""  # of runs: ancestral, ddim, dpm++2m, heun; empty: the recipe's own

@@ -19,7 +19,7 @@ class Arguments:
 
     images: Annotated[str, tyro.conf.Positional]  # what is looked at
     out: str = "features.npz"  # the file
-    extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, or a path
+    extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, points, stacked; path
     n: int = 0  # images; 0: all, of a run 2,000
     seed: int = 0  # of a run's first image; image i has seed + i
     size: str = ""  # width x height of all images, pixels; empty: as they are

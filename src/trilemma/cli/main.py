@@ -48,6 +48,7 @@ VERBS: Mapping[str, Verb] = {  # in the order of --help
     "explore": Verb("explore", "walk between the seeds of a run, as pictures, film or a page"),
     "evaluate": Verb("evaluate", "score images against images"),
     "compare": Verb("compare", "line runs up: one table, one report"),
+    "diagnose": Verb("diagnose", "say whether a training was healthy, and what to try if not"),
     "features": Verb("features", "write out what an extractor sees in images"),
     "runs": Verb("runs", "list the runs and how they stand"),
     "data": Verb("data", "look at a data set: counts, sizes, broken files, what to train on it"),

@@ -8,18 +8,23 @@ import numpy as np
 
 from trilemma.data.values import Found, Pixels
 from trilemma.errors import DataError
+from trilemma.scatter import is_points
 
 IMAGE_KEYS = ("images", "arr_0")  # ours, and what numpy calls an array without a name
-SHAPES = "give uint8 [N, height, width, channels] with 1 or 3 channels, or [N, height, width]"
+SHAPES = (
+    "give uint8 [N, height, width, channels] with 1 or 3 channels, or [N, height, width]; of "
+    "points float32 [N, 1, 1, 2]"
+)
 
 
 def list_arrays(path: Path) -> Found:
     """List the images of a .npy (mapped, not loaded) or .npz file; DataError says what is wrong."""
     pixels, labels = _load(path)
-    if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4):
+    points = pixels.dtype == np.float32 and is_points(pixels)
+    if not points and (pixels.dtype != np.uint8 or pixels.ndim not in (3, 4)):
         raise DataError(f"{path} holds {pixels.dtype} {list(pixels.shape)}; {SHAPES}")
     pixels = pixels[..., None] if pixels.ndim == 3 else pixels
-    if pixels.shape[3] not in (1, 3, 4) or 0 in pixels.shape:
+    if not (points or pixels.shape[3] in (1, 3, 4)) or 0 in pixels.shape:
         raise DataError(f"{path} holds {pixels.dtype} {list(pixels.shape)}; {SHAPES}")
     if labels.shape != (len(pixels),) or not np.issubdtype(labels.dtype, np.integer):
         raise DataError(

@@ -21,6 +21,7 @@ from trilemma.errors import DataError
 from trilemma.images import decode, fit, grid, refuse_tiny, to_eight_bits, to_picture
 from trilemma.places import Say, quiet
 from trilemma.recipe.recipe import DataRecipe
+from trilemma.scatter import is_points
 
 THUMB = 16  # side of the thumbnails that are compared
 NEAR = 10.0  # root mean square, of 255, below which two thumbnails show one picture
@@ -35,6 +36,7 @@ PRESETS = {
     "digits": "digits-gan",
     "fashion-mnist": "fashion-mnist-gan-fast",
     "mnist": "mnist-gan-fast",
+    "stacked-mnist": "stacked-mnist-relativistic",
 }
 
 
@@ -93,6 +95,9 @@ def health(
     be too small; None: as suggested. DataError: nothing there, or no image can be used.
     """
     found, rows = _listed(source, root, say)
+    pixels = found.pixels if isinstance(source, str) else source.pixels
+    if pixels is not None and is_points(pixels):
+        raise DataError(f"{found.name} holds points, no images; see them: trilemma train ring-gan")
     whole = isinstance(source, str) and split_of(source)[1] == "all"
     readable, skipped = _look_at_all(found, rows, progress)
     side = _side(Counter(look.size for look in readable))

@@ -11,15 +11,28 @@ import numpy as np
 
 from trilemma.data.cifar import read_cifar10
 from trilemma.data.idx import IMAGES, LABELS, read_idx
+from trilemma.data.points import READERS
 from trilemma.data.shards import list_shards
+from trilemma.data.stacked import NUMBERS, stacked
 from trilemma.data.values import Found, Pixels
 from trilemma.download import download
 from trilemma.errors import DataError
 from trilemma.places import Say, cache_folder, is_temporary, quiet
 
-Arrays = tuple[Pixels, np.ndarray]  # uint8 [N, H, W, C], labels [N]
+Arrays = tuple[Pixels, np.ndarray]  # uint8 [N, H, W, C] (points: float32), labels [N]
 DIGITS = tuple("0123456789")
 CC_BY_SA_3 = "CC BY-SA 3.0 (LeCun, Cortes, Burges: MNIST)"
+MADE = "own work (made from a seed)"
+MNIST_MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "http://yann.lecun.com/exdb/mnist/",
+)
+MNIST_MD5: Mapping[str, str] = {
+    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +43,7 @@ class NamedSet:
     licence: str
     read: Callable[[Path, str], Arrays | None]  # folder, train or test; None: not there
     folder: str = ""  # where torchvision puts the files, below a root
+    files: str = ""  # the set whose files it is made of; empty: its own
     mirrors: tuple[str, ...] = ()  # addresses that a file's name is added to
     md5: Mapping[str, str] | None = None  # of the files to download
     system: tuple[str, ...] = ()  # folders where a system's package puts it
@@ -58,6 +72,17 @@ def read_digits(folder: Path, split: str) -> Arrays:
         np.load(path, allow_pickle=False) as arrays,
     ):
         return arrays[f"{split}_pixels"], arrays[f"{split}_labels"]
+
+
+def read_stacked(folder: Path, split: str) -> Arrays | None:
+    """Stack the digits of MNIST's train or test files. DataError: a digit is not among them."""
+    digits = read_idx_split(folder, split)
+    if digits is None:
+        return None
+    missing = sorted(set(range(10)) - set(digits[1].tolist()))
+    if missing:
+        raise DataError(f"{folder}: no {missing[0]} among the {split} digits; all ten are stacked")
+    return stacked(*digits, split)
 
 
 NAMED: Mapping[str, NamedSet] = {
@@ -89,6 +114,9 @@ NAMED: Mapping[str, NamedSet] = {
         },
         system=("/usr/share/datasets/fashion-mnist",),
     ),
+    "grid": NamedSet(
+        classes=tuple(str(number) for number in range(25)), licence=MADE, read=READERS["grid"]
+    ),
     "kmnist": NamedSet(
         classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
         licence="CC BY-SA 4.0 (ROIS-DS CODH: KMNIST)",
@@ -107,16 +135,20 @@ NAMED: Mapping[str, NamedSet] = {
         licence=CC_BY_SA_3,
         read=read_idx_split,
         folder="MNIST/raw",
-        mirrors=(
-            "https://ossci-datasets.s3.amazonaws.com/mnist/",
-            "http://yann.lecun.com/exdb/mnist/",
-        ),
-        md5={
-            "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-            "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
-            "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
-            "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
-        },
+        mirrors=MNIST_MIRRORS,
+        md5=MNIST_MD5,
+    ),
+    "ring": NamedSet(
+        classes=tuple(str(number) for number in range(8)), licence=MADE, read=READERS["ring"]
+    ),
+    "stacked-mnist": NamedSet(
+        classes=NUMBERS,
+        licence=CC_BY_SA_3,
+        read=read_stacked,
+        folder="MNIST/raw",
+        files="mnist",
+        mirrors=MNIST_MIRRORS,
+        md5=MNIST_MD5,
     ),
 }
 
@@ -151,7 +183,7 @@ def fetch(name: str, store: Path, *, say: Say = quiet) -> None:
     """
     put = "" if is_temporary(cache_folder()) else f"put its files into {store}, or "
     own = os.environ.get("TRILEMMA_MIRROR", "").rstrip("/")
-    mirrors = (f"{own}/{name}/",) if own else NAMED[name].mirrors
+    mirrors = (f"{own}/{NAMED[name].files or name}/",) if own else NAMED[name].mirrors
     for file, checksum in (NAMED[name].md5 or {}).items():
         if not (store / file).is_file():
             download(
@@ -195,9 +227,10 @@ def places(name: str, root: str) -> Iterator[Path]:
     set, may hold them without a folder of the set's own.
     """
     named = NAMED[name]
+    own = named.files or name
     roots = [root, os.environ.get("TRILEMMA_DATA", "")]
     for base in (Path(text) for text in roots if text):
-        yield from (base / named.folder, base / name / named.folder, base / name)
+        yield from (base / named.folder, base / own / named.folder, base / own)
     if root:
         yield Path(root)
     yield cache_folder() / "data" / named.folder

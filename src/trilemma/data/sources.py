@@ -126,12 +126,19 @@ def _list_path(text: str) -> Found:
         no_split(text)
         raise DataError(
             f"{text} is no file, folder or known set; sets are {', '.join(NAMED)}; paths may be a "
-            "folder, .zip, .npz, .npy or .tar shards"
+            f"folder, .zip, .npz, .npy or .tar shards{_new_folder(text)}"
         )
     readers = {".zip": list_zip, ".npz": list_arrays, ".npy": list_arrays}
     if path.suffix.lower() not in readers:
         raise DataError(f"{text} is no folder, .zip, .npz, .npy or .tar; put images into a folder")
     return readers[path.suffix.lower()](path)
+
+
+def _new_folder(text: str) -> str:
+    """Say where images may be put, if the path could be a folder's."""
+    return (
+        "" if Path(text).suffix or ":" in text else f"; or put images into {Path(text, 'images')}"
+    )
 
 
 def no_split(text: str) -> None:

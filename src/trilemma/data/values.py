@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-Pixels = np.ndarray  # uint8 [N, H, W, C], or [H, W, C] for one image
+Pixels = np.ndarray  # uint8 [N, H, W, C], [H, W, C] for one image; points: float32 [N, 1, 1, 2]
 Progress = Callable[[int, int], None]  # images done, images in all
 SPLITS = ("train", "test", "val")
 

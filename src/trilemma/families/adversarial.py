@@ -15,6 +15,7 @@ from trilemma.families.family import Draw, Family, Phase, Shared
 from trilemma.maths import augmentation
 from trilemma.maths.gan_losses import GAN_LOSSES
 from trilemma.maths.samplers import randn_each
+from trilemma.nets.blocks import whole
 from trilemma.nets.conditioned import (
     AuxiliaryCritic,
     ConcatCritic,
@@ -78,6 +79,7 @@ def build(recipe: Recipe) -> Family:
         latents=partial(randn_each, (family.generator.latent,)),
         render=lambda nets, z, rngs, asked, options: render(nets, z, rngs, asked),
         evaluations=lambda options: 1,
+        judge=untold if family.condition == "none" else None,  # else it takes labels, too
     )
 
 
@@ -149,6 +151,11 @@ def gaussian(shape: tuple[int, ...]) -> Draw:
 def uniform(numbers: int) -> Draw:
     """Draw numbers even in [0, 1): (n, rng) -> [n, numbers]."""
     return lambda n, rng: torch.rand(n, numbers, generator=rng, device=rng.device)
+
+
+def untold(nets: nn.ModuleDict, images: Tensor) -> Tensor:
+    """Score images by the critic of a pair that is told nothing: [N]."""
+    return whole(nets["critic"](images))
 
 
 def render(

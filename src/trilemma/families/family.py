@@ -116,6 +116,7 @@ class Family:
     render: Render
     evaluations: Callable[[DrawOptions], int]  # network evaluations that one image takes
     how: Callable[[DrawOptions], str] = lambda options: ""  # images are drawn, in words
+    judge: Callable[[ModuleDict, Tensor], Tensor] | None = None  # images -> a critic's scores [N]
     shared: Shared | None = None
     guides: Mapping[str, Guide] = field(default_factory=dict)  # name of the copy -> what it copies
     frozen: ModuleDict = field(default_factory=ModuleDict)  # never trained, averaged or saved

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trilemma.devices import exactly
+from trilemma.scatter import is_points
 
-Pixels = NDArray[np.uint8]  # [N, H, W, C]; a memory map serves as well
+Pixels = np.ndarray  # uint8 [N, H, W, C], points float32 [N, 1, 1, 2]; a memory map serves as well
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]  # (images done, images in all)
 
@@ -25,7 +26,7 @@ class Features(NamedTuple):
 class Extractor:
     """Pixels in, features and logits out, and all that must be equal between two columns."""
 
-    name: str  # as it was asked for: domain, lite0, inception, dinov2, pixels; labels FD[name]
+    name: str  # as it was asked for, such as domain, lite0, points; labels FD[name]
     id: str  # name, variant and the first 8 digits of the weights' sha256
     weights_sha256: str  # of the file of weights; "" for pixels
     resize: str  # the rule by which an image gets the extractor's size and channels
@@ -38,12 +39,13 @@ class Extractor:
     extract: Callable[[Pixels], Features]  # of one batch
 
     def __call__(self, pixels: Pixels, *, progress: Progress | None = None) -> Features:
-        """Extract from pixels uint8 [N, H, W, C], C 1 or 3, N >= 1, in batches, in order.
+        """Extract from pixels uint8 [N, H, W, C], C 1 or 3, or points, N >= 1, in batches.
 
         In float32 as it is, not in the short one (TF32) of some GPUs: a column of scores has one
         ruler, whatever computed it.
         """
-        assert pixels.dtype == np.uint8, f"pixels are {pixels.dtype}, not uint8"
+        kind = np.float32 if is_points(pixels) else np.uint8
+        assert pixels.dtype == kind, f"pixels are {pixels.dtype}, not {np.dtype(kind)}"
         assert pixels.ndim == 4, f"pixels have shape {pixels.shape}, not [N, H, W, C]"
         parts = []
         for start in range(0, len(pixels), self.batch):

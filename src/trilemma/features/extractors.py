@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from trilemma.errors import DataError
-from trilemma.features import dinov2, domain, inception, lite0, raw
+from trilemma.features import dinov2, domain, inception, lite0, raw, stacked
 from trilemma.features.extractor import Extractor
 from trilemma.places import Say, quiet
 
@@ -38,6 +38,8 @@ EXTRACTORS: Mapping[str, Loader] = {
     ),
     "lite0": lambda source, weights, say, device: lite0.load(path=weights, say=say, device=device),
     "pixels": lambda source, weights, say, device: raw.load(),
+    "points": lambda source, weights, say, device: raw.points(),
+    "stacked": lambda source, weights, say, device: stacked.load(device=device),
 }
 
 
@@ -60,6 +62,7 @@ def load(
     device = torch.device(device)
     if name == "auto":
         name = choose(source, shape)
+    fits(name, shape)
     if name in EXTRACTORS:
         return EXTRACTORS[name](source, weights, say, device)
     if Path(name).exists() or Path(name).suffix in (".safetensors", ".json"):
@@ -74,12 +77,28 @@ def load(
 
 
 def choose(source: str, shape: tuple[int, int, int] | None) -> str:
-    """Say what `auto` is: domain where one ships, pixels for small grey images, else lite0."""
+    """Say what `auto` is: the source's own, pixels for small grey images, else lite0."""
+    if shape is not None and shape[2] == 2:
+        return "points"
+    if _base(source) == "stacked-mnist":
+        return "stacked"
     if _base(source) in domain.EMBEDDED:
         return "domain"
     if shape is not None and shape[2] == 1 and max(shape[:2]) <= LARGEST_TINY:
         return "pixels"
     return "lite0"
+
+
+def fits(name: str, shape: tuple[int, int, int] | None) -> None:
+    """Refuse points for an extractor of images, and the other way round. DataError."""
+    if shape is None:
+        return
+    if (shape[2] == 2) != (name == "points"):
+        what = "points" if shape[2] == 2 else "images"
+        allowed = "points" if shape[2] == 2 else "any but points"
+        raise DataError(f"extractor {name} does not look at {what}; allowed: auto, or {allowed}")
+    if name == "stacked" and shape[2] != 3:
+        raise DataError("extractor stacked looks at three digits in three colours, not at grey")
 
 
 def _base(source: str) -> str:

@@ -1,4 +1,4 @@
-"""`pixels`: the image itself as its features; always there."""
+"""`pixels` and `points`: the image itself, or the point, as its features; always there."""
 
 import numpy as np
 
@@ -17,6 +17,21 @@ def load() -> Extractor:
         resize=f"own channels, bicubic (Pillow, 8 bit) to at most {LARGEST} on the longer side",
         features=0,
         extract=_extract,
+    )
+
+
+def points() -> Extractor:
+    """Give the coordinates of points of the plane: the Frechet distance is the true one of 2-D."""
+    return Extractor(
+        name="points",
+        id="points",
+        weights_sha256="",
+        resize="coordinates as they are",
+        features=2,
+        batch=65_536,
+        extract=lambda pixels: Features(
+            pixels.reshape(len(pixels), 2), np.empty((len(pixels), 0), dtype=np.float32)
+        ),
     )
 
 

@@ -23,9 +23,10 @@ from trilemma.recipe.recipe import (
     parse_size,
 )
 
-# The tables of these two stand in layers above this one; a test holds them against each other.
+# The tables of these stand in layers above this one; a test holds them against each other.
 METRICS = ("fd", "kid")  # scores that may be watched; lower is better
-EXTRACTORS = ("auto", "dinov2", "domain", "inception", "lite0", "pixels")
+EXTRACTORS = ("auto", "dinov2", "domain", "inception", "lite0", "pixels", "points", "stacked")
+POINTS = ("grid", "ring")  # data sets of points of the plane, no images
 PENALTIES = ("r1", "r2", "gp", "dragan")  # fields: weights of penalties on a critic's slope
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 SEEDS = 2**32  # the CPU's generator keeps 32 bits of a seed
@@ -63,7 +64,12 @@ def _data(data: DataRecipe) -> None:
         ) from None
     inside("data.size (height)", height, 1, SIDE_MAX)
     inside("data.size (width)", width, 1, SIDE_MAX)
-    if data.channels not in (1, 3):
+    if data.source in POINTS:
+        if (height, width, data.channels) != (1, 1, 2):
+            raise RecipeError(
+                f"data.source '{data.source}' holds points; allowed: data.size 1x1, data.channels 2"
+            )
+    elif data.channels not in (1, 3):
         raise RecipeError(f"data.channels is {data.channels}; allowed: 1 (grey), 3 (colour)")
     share("data.held_out", data.held_out)
     positive("data.memory", data.memory)
@@ -207,6 +213,7 @@ def _watch(watch: WatchRecipe, family: AdversarialRecipe | DiffusionRecipe) -> N
     if not re.search(r"[/\\.]", watch.extractor):  # a path is looked for where it is opened
         known("watch.extractor", watch.extractor, EXTRACTORS)
     not_negative("watch.every", watch.every)
+    not_negative("watch.grid_epochs", watch.grid_epochs)
     positive("watch.grid", watch.grid)
     inside("watch.n", watch.n, 3, 1000)  # a kernel distance takes three
     inside("watch.steps", watch.steps, 0, WATCH_EVALUATIONS)

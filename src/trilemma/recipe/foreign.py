@@ -1,165 +1,192 @@
-"""Another project's JSON of settings, such as parameters.json, as a recipe.
+"""Another project's settings, such as parameters.json, as a recipe.
 
-Their names are compared without case, hyphens and underscores. What has no counterpart is not lost
-in silence: it comes back as a line for the user.
+Every key is read by the meaning of its words (`foreign_keys`) and becomes a field of ours, or a
+line that says what there is in its place, or it stops the run. Nothing is left out in silence.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
-from trilemma.errors import RecipeError
 from trilemma.recipe import presets
-from trilemma.recipe.closest import unknown
-from trilemma.recipe.overrides import apply, leaves, with_ema, with_lr
-from trilemma.recipe.recipe import Recipe
+from trilemma.recipe.foreign_place import SOURCES, Place, place
+from trilemma.recipe.foreign_reading import Given, Said, flat, read, said_by
+from trilemma.recipe.foreign_values import shown
+from trilemma.recipe.overrides import apply, leaves, with_ema
+from trilemma.recipe.recipe import AdversarialRecipe, DiffusionRecipe, Recipe
+
+__all__ = ["SOURCES", "is_foreign", "recipe_of"]
 
 OPTIMIZERS = ("family.generator_optimizer", "family.critic_optimizer", "family.optimizer")
-FIELDS: Mapping[str, tuple[str, ...]] = {  # a field of ours: what others call it
-    "seed": ("seed", "manualseed", "randomseed"),
-    "data.root": ("dataroot", "datadir", "datapath", "datasetpath", "imagedir", "imagefolder"),
-    "data.size": ("imagesize", "imgsize", "size", "resolution"),
-    "data.channels": ("channels", "nc", "imgchannels", "imagechannels", "numchannels"),
-    "family.generator.latent": ("latentdim", "latentsize", "latent", "nz", "zdim", "noisedim"),
-    "family.generator.width": ("ngf", "basechannels"),
-    "family.critic.width": ("ndf",),
-    "family.generator_optimizer.lr": ("lrg", "glr", "lrgenerator", "generatorlr"),
-    "family.critic_optimizer.lr": ("lrd", "dlr", "lrdiscriminator", "discriminatorlr"),
-    **{f"{optimizer}.beta1": ("beta1", "b1") for optimizer in OPTIMIZERS},
-    **{f"{optimizer}.beta2": ("beta2", "b2") for optimizer in OPTIMIZERS},
-    "family.optimizer.clip": ("gradclip", "clip", "gradientclip", "maxgradnorm"),
-    "family.critic_updates": ("ncritic", "criticiters", "criticiterations"),
-    "family.timesteps": ("timesteps", "t", "numtimesteps", "ntimesteps", "diffusionsteps"),
-    "family.schedule": ("betaschedule", "noiseschedule"),
-    "family.steps": ("samplingsteps", "ddimsteps"),
-    "train.batch_size": ("batchsize", "bs", "batch", "trainbatchsize"),
-    "train.epochs": ("epochs", "numepochs", "nepochs"),
-    "train.patience": ("patience", "earlystoppingpatience"),
-    "train.early_stop": ("earlystop", "earlystopping"),
-    "speed.device": ("device",),
+NETS = ("family.generator", "family.critic")
+OURS = {"schema", "extends", "about", "measured"}  # keys of a recipe's or a preset's file
+LOSSES = ("hinge", "least-squares", "relativistic")  # kinds that are a DCGAN with another loss
+SMALL_BETA2 = 0.9  # WGAN-GP's second decay; others take 0.99 or more
+DECIDED: Mapping[str, Sequence[str]] = {  # what is decided late: the fields that it becomes
+    "@clip": ("family.clip_weights", "family.optimizer.clip"),
+    "@crop": ("data.size",),
+    "@data": ("data.source", "data.root"),
+    "@ema": ("train.ema_images",),
+    "@gp": ("family.gp",),
+    "@height": ("data.size",),
+    "@iterations": ("train.images",),
+    "@loss": ("family.loss", "family.process"),
+    "@model": ("family.loss", "family.process"),
+    "@path": ("data.root",),
+    "@width": ("data.size",),
 }
-RATES = ("lr", "learningrate")
-AVERAGES = ("ema", "emadecay", "emarate")
-KINDS = ("model", "modeltype", "modelname", "kind")
-DATA_SETS = ("dataset", "datasetname", "data")
-SLOPES = ("lambdagp", "gplambda", "gpweight", "gradientpenalty")  # weights of WGAN-GP's penalty
-# The table of named sets stands in a layer above; a test holds the two against each other.
-SOURCES = ("folder", "cifar10", "digits", "fashion-mnist", "kmnist", "mnist")
-DIFFUSION = ("family.timesteps", "family.schedule", "family.steps")  # fields of that family alone
 
 
-class _Setting(NamedTuple):
-    written: str  # as the file has it
-    value: Any
+def is_foreign(table: Mapping[str, Any], *, json: bool) -> bool:
+    """Is this file another project's? JSON without a schema is; TOML where few fields are ours."""
+    names = [".".join(path) for path, _ in flat(table)]
+    if OURS & table.keys() or not names:
+        return False
+    families = (AdversarialRecipe(), DiffusionRecipe())
+    known = {name for family in families for name, _ in leaves(Recipe(family=family))}
+    return json or 2 * sum(name in known for name in names) < len(names)
 
 
-Settings = Mapping[str, _Setting]  # by its plain name
+def recipe_of(table: Mapping[str, Any], *, where: str) -> tuple[Recipe, tuple[str, ...]]:
+    """Make a recipe of somebody else's settings, and a line about what each of them became.
 
-
-def recipe_of(settings: Mapping[str, Any], *, where: str) -> tuple[Recipe, tuple[str, ...]]:
-    """Make a recipe of somebody else's settings, and lines about what was not said and not used.
-
-    What the settings do not say is as in the preset closest to them. RecipeError if no setting has
-    a counterpart, or if one has a value that its field cannot take.
+    where: the file. What the settings do not say is as in the preset closest to them. RecipeError
+    in one line: unknown settings, each with the closest known one; two that say different things; a
+    value that cannot be taken.
     """
-    given = {_plain(name): _Setting(name, value) for name, value in _flat(settings)}
-    source = _source(given, where)
-    base = presets.find(_closest_preset(given, source)).recipe
-    recipe = replace(base, data=replace(base.data, source=source or base.data.source))
-    used = set(_present(given, (*KINDS, *DATA_SETS)))
-    there = {name for name, _ in leaves(recipe)}
-    for field, theirs in FIELDS.items():
-        for name in _present(given, theirs) if field in there else ():
-            table = _nested(field, _fitted(field, given[name].value))
-            recipe = apply(recipe, table, where=f"{where}: {given[name].written}")
-            used.add(name)
-    recipe, shared = _shared(recipe, given, where)
-    used |= shared
-    if not used:
-        raise RecipeError(f"{where}: no setting that is known here; a recipe has schema = 1")
-    if _present(given, FIELDS["train.epochs"]):
-        recipe = replace(recipe, train=replace(recipe.train, images=0, minutes=0.0))
-    _refuse_slopes(given, where)
-    left = [name for name in given if name not in used]
-    about = f"{where}: another project's settings; what they do not say is as in {base.preset}"
-    return recipe, (
-        about,
-        *(f"{where}: {given[name].written} has no counterpart here" for name in left),
+    given = read(table, where)
+    said = said_by(given, where)
+    kind, why = kind_of(said)
+    named, path = (said[name].setting if name in said else None for name in ("@data", "@path"))
+    found = place(named, path, Path(where))
+    base = _base(kind, found)
+    recipe = _filled(base, said, where)
+    lines = [
+        f"read as {kind} ({why}); what is not said is as in {base.preset}",
+        *(_line(one, recipe, kind) for one in given),
+        *found.notes,
+    ]
+    if isinstance(recipe.family, AdversarialRecipe) and "watch.grid_epochs" not in said:
+        recipe = replace(recipe, watch=replace(recipe.watch, grid_epochs=1.0))
+        lines.append("samples are drawn after every epoch (watch.grid_epochs = 1.0)")
+    return recipe, tuple(f"{where}: {line}" for line in lines)
+
+
+def kind_of(said: Mapping[str, Said]) -> tuple[str, str]:
+    """Say which model the settings are of, and which of them tells."""
+    values = {name: one.value for name, one in said.items()}
+    named = [n for n in ("@loss", "@model") if values.get(n) not in (None, "wgan", "dcgan")]
+    second = [n for n in values if n.endswith("beta2") and values[n] <= SMALL_BETA2]
+    signs = (
+        ("ddpm", [n for n in ("@model", "@loss") if values.get(n) == "ddpm"]),
+        (values[named[0]] if named else "", named),
+        ("dcgan", [n for n in ("@loss",) if values.get(n) == "dcgan"]),
+        ("wgan-gp", [n for n in ("family.gp", "@gp") if values.get(n)]),
+        ("ddpm", [n for n in ("family.timesteps", "family.schedule") if n in values]),
+        ("wgan", [n for n in ("@clip",) if values.get(n)]),
+        ("wgan", [n for n in ("@loss", "@model") if values.get(n) == "wgan"]),
+        ("dcgan", [n for n in ("@model",) if n in values]),
+        ("wgan-gp", [n for n in ("family.critic_updates",) if values.get(n, 1) > 1]),
+        ("wgan-gp", second),
     )
+    for kind, telling in signs:
+        if telling:
+            return kind, f"{said[telling[0]].setting.key} says so"
+    return "dcgan", "no setting says that it is another model"
 
 
-def _refuse_slopes(given: Settings, where: str) -> None:
-    """Refuse what would train with another loss than the one that was meant."""
-    for name in _present(given, SLOPES):
-        if given[name].value:
-            raise RecipeError(
-                f"{where}: {given[name].written} = {given[name].value}, but WGAN-GP is not there "
-                "yet; without that line the settings train a DCGAN with binary cross-entropy"
-            )
+def _base(kind: str, found: Place) -> Recipe:
+    """Give the preset closest to a kind and a data set, with these images."""
+    ending = "dcgan" if kind in LOSSES else kind
+    name = f"{found.source}-{ending}"
+    base = presets.find(name if name in presets.names() else f"folder-{ending}").recipe
+    data = replace(base.data, source=found.source, root=found.root)
+    if base.data.source != found.source:  # its shape is that of the set
+        alike = (preset.recipe.data for preset in presets.presets())
+        shape = next((one for one in alike if one.source == found.source), data)
+        data = replace(data, size=shape.size, channels=shape.channels)
+    base = replace(base, data=data)
+    return _set(base, "family.loss", kind, "preset") if kind in LOSSES else base
 
 
-def _shared(recipe: Recipe, given: Settings, where: str) -> tuple[Recipe, set[str]]:
-    """Apply the settings that stand for several fields of ours, or in another unit."""
-    rates, averages = _present(given, RATES), _present(given, AVERAGES)
-    for name in rates:
-        recipe = with_lr(recipe, _number(given[name], where))
-    for name in averages:
-        recipe = with_ema(recipe, _number(given[name], where))
-    return recipe, {*rates, *averages}
+def _filled(recipe: Recipe, said: Mapping[str, Said], where: str) -> Recipe:
+    """Put the values into the recipe: those of both networks before those of one."""
+    if "train.epochs" in said or "@iterations" in said:
+        recipe = replace(recipe, train=replace(recipe.train, epochs=0.0, images=0, minutes=0.0))
+    for field in sorted(said, key=_rank):
+        if not field.startswith("@"):
+            for target in _targets(field, recipe):
+                recipe = _set(recipe, target, said[field].value, where)
+    values = {name: one.value for name, one in said.items()}
+    return _decided(recipe, values, where)
 
 
-def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the settings of all levels, each by its last name."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value)
-        else:
-            yield name, value
+def _rank(field: str) -> tuple[bool, bool]:
+    """Order fields: which network comes before its sizes, both networks before one."""
+    return not field.endswith(".name"), not field.startswith("*")
 
 
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())
+def _decided(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
+    """Decide what depends on several settings."""
+    if "data.size" not in values:
+        if "@crop" in values:
+            recipe = _set(recipe, "data.size", values["@crop"], where)
+        sides = [values.get(name) for name in ("@width", "@height")]
+        known = [side for side in sides if side]
+        if known:
+            width, height = (side or known[0] for side in sides)
+            recipe = _set(recipe, "data.size", f"{width}x{height}", where)
+    for target in _targets("@clip", recipe) if "@clip" in values else ():
+        recipe = _set(recipe, target, values["@clip"], where)
+    if "@iterations" in values and "train.epochs" not in values:
+        updates = getattr(recipe.family, "critic_updates", 1)  # each takes a batch of its own
+        images = values["@iterations"] * recipe.train.batch_size * updates
+        recipe = _set(recipe, "train.images", images, where)
+    return with_ema(recipe, values["@ema"]) if "@ema" in values else recipe
 
 
-def _present(given: Settings, names: tuple[str, ...]) -> list[str]:
-    return [name for name in names if name in given]
+def _targets(field: str, recipe: Recipe) -> list[str]:
+    """Give the fields of this recipe that a setting's field stands for; none in another family."""
+    there = {name for name, _ in leaves(recipe)}
+    if field.startswith("*"):
+        part, _, name = field[1:].partition(".")
+        places = OPTIMIZERS if part == "optimizer" else NETS
+        found = [f"{place}.{name}" for place in places if f"{place}.{name}" in there]
+        return [] if field == "*net.name" and len(found) < 2 else found  # a U-Net is one alone
+    found = [name for name in DECIDED.get(field, (field,)) if name in there]
+    loss = getattr(recipe.family, "loss", "")
+    if field == "@clip" and loss and (loss != "wasserstein" or getattr(recipe.family, "gp", 0)):
+        return []  # clipping holds back a critic that no penalty does
+    return [] if field == "family.label_real" and loss != "bce" else found
 
 
-def _source(given: Settings, where: str) -> str:
-    """Give the data set that is named; empty if none is."""
-    for name in _present(given, DATA_SETS):
-        asked = str(given[name].value)
-        for source in SOURCES:
-            if _plain(asked) == _plain(source):
-                return source
-        raise RecipeError(f"{where}: {unknown(given[name].written, asked, SOURCES)}")
-    return ""
-
-
-def _closest_preset(given: Settings, source: str) -> str:
-    models = [_plain(str(given[name].value)) for name in _present(given, KINDS)]
-    told = any("diff" in model or "ddpm" in model for model in models)
-    diffusion = told or any(_present(given, FIELDS[field]) for field in DIFFUSION)
-    named = f"{source or 'folder'}-{'ddpm' if diffusion else 'dcgan'}"
-    return named if named in presets.names() else f"folder-{'ddpm' if diffusion else 'dcgan'}"
-
-
-def _fitted(field: str, value: Any) -> Any:
-    """Write a size as the recipe does: 64 or [64, 64] (height first) become text."""
-    if field != "data.size":
-        return value
-    sides = value if isinstance(value, list) else [value]
-    return "x".join(str(side) for side in reversed(sides))
-
-
-def _number(setting: _Setting, where: str) -> float:
-    if isinstance(setting.value, bool) or not isinstance(setting.value, int | float):
-        raise RecipeError(
-            f"{where}: {setting.written} is {setting.value!r}; allowed: a number, such as 0.0002"
-        )
-    return float(setting.value)
+def _set(recipe: Recipe, field: str, value: Any, where: str) -> Recipe:
+    return apply(recipe, _nested(field, value), where=where)
 
 
 def _nested(field: str, value: Any) -> dict[str, Any]:
     head, _, rest = field.partition(".")
     return {head: _nested(rest, value) if rest else value}
+
+
+def _line(given: Given, recipe: Recipe, kind: str) -> str:
+    """Say what a setting became."""
+    values, fields = dict(leaves(recipe)), given.reading.fields
+    became = [
+        f"{target} = {shown(values[target])}"
+        for field, value in fields.items()
+        for target in _targets(field, recipe)
+        if field.startswith("@") or _same(values[target], value)
+    ]
+    parts = [", ".join(became)] if became else []
+    if not became and fields:
+        known = any(_targets(field, recipe) for field in fields)
+        parts = ["another setting says it more closely" if known else f"not used by {kind}"]
+    if given.reading.said:
+        parts.append(given.reading.said)
+    return f"{given.setting.written}  ->  {'; '.join(parts)}"
+
+
+def _same(ours: Any, theirs: Any) -> bool:
+    return bool(ours == (tuple(theirs) if isinstance(theirs, list) else theirs))

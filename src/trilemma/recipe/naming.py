@@ -20,6 +20,7 @@ NOT_IN_DIGEST = frozenset(
         "train.checkpoint_images",  # what is written when, and what is shown
         "train.keep",
         "watch.grid",
+        "watch.grid_epochs",
         "watch.tensorboard",
         "speed.device",  # where it is computed
         "speed.threads",

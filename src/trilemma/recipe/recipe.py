@@ -16,7 +16,7 @@ class DataRecipe:
     source: str = "folder"  # a data set's name, or folder: whatever lies at root
     root: str = ""  # folder, zip, .npz, .npy or shards; of a named set: its files; empty: cache
     size: str = "64x64"  # width x height, pixels; one number means a square
-    channels: int = 3  # 1 grey, 3 colour
+    channels: int = 3  # 1 grey, 3 colour; 2: points of the plane (grid, ring), of size 1x1
     classes: tuple[str, ...] = ()  # keep only these; empty: all
     attributes: str = ""  # CSV: a file name, then numbers, in each row; labels in place of classes
     labels: tuple[str, ...] = ()  # names of classes or attributes; filled in from the data
@@ -129,12 +129,13 @@ class WatchRecipe:
 
     every: int = 0  # images between scores; 0: twenty over the training
     metric: str = "fd"  # fd, kid; lower is better
-    extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels
+    extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, points, stacked
     n: int = 1000  # images drawn for a score, at most 1000
     best: Literal["score", "generator_loss"] = "score"  # which checkpoint is kept as best
     sampler: str = ""  # empty: the recipe's own
     steps: int = 0  # of that sampler; 0: the recipe's own, at most 20
     grid: int = 64  # images in the grid of fixed seeds
+    grid_epochs: float = 0.0  # passes over the data between grids; 0: one with each checkpoint
     tensorboard: bool = False  # write the log as TensorBoard events, too (extra: tensorboard)
 
 

@@ -42,6 +42,16 @@ class Note(NamedTuple):
     said: str = ""  # as a log or the data say it
 
 
+class Ill(NamedTuple):
+    """A sign of illness in a run's log; its words stand in `diagnosis.ILLNESSES`."""
+
+    name: str
+    since_images: int
+    since_seconds: float
+    until_images: int  # 0: it lasted to the end
+    evidence: tuple[tuple[str, float], ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunView:
     """One run, bundle, or group of runs that differ only in their seed."""
@@ -64,7 +74,20 @@ class RunView:
     gif: bytes = b""  # progress.gif, or empty
     nearest: Nearest | None = None
     licences: tuple[str, ...] = ()
+    ills: tuple[Ill, ...] | None = None  # signs of illness; None: there is no log to see them in
     notes: tuple[Note, ...] = ()  # what a reader must know: ended early, another precision, ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModesView:
+    """Which modes of the source a run's samples reach."""
+
+    run: str  # "": the real samples
+    counts: tuple[int, ...]  # samples at each mode
+    n: int  # samples, those at no mode among them
+    points: np.ndarray  # float32 [N, 2]; empty where the samples are images
+    centres: tuple[tuple[float, float], ...] = ()  # of the modes; (): they are numbers, 000 to 999
+    radius: float = 0.0  # within which a point belongs to a centre
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,4 +150,5 @@ class Contents:
     command: str = ""  # what makes this report again
     extractor_accuracy: float = float("nan")  # held-out accuracy of the classifier
     notes: tuple[Note, ...] = field(default=())
+    modes: tuple[ModesView, ...] = ()  # empty: those of the source are not known
     few_steps: tuple[StepCurve, ...] = ()  # empty: not asked for, or nothing to vary

@@ -1,18 +1,23 @@
 """Curves of the page: scores, losses and other logged quantities over the training."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from markupsafe import Markup
 
-from trilemma.report import curves
-from trilemma.report.contents import Contents, Curve, RunView
+from trilemma.report import curves, illness
+from trilemma.report.contents import Contents, Curve, Ill, RunView
+from trilemma.report.curves import Mark
 from trilemma.report.views import Named, Reader, View
 
 
 def both_axes(
-    drawn: Iterable[tuple[str, int, Curve]], title: str, dots: bool, reader: Reader
+    drawn: Iterable[tuple[str, int, Curve]],
+    title: str,
+    dots: bool,
+    reader: Reader,
+    ill: Sequence[tuple[Ill, int, str]] = (),
 ) -> list[Markup]:
-    """Draw curves over images and over seconds."""
+    """Draw curves over images and over seconds; ill: signs, colour, and words, marked on them."""
     rows = list(drawn)
     words, language = reader.words, reader.language
     return [
@@ -26,6 +31,10 @@ def both_axes(
                 dots=dots,
                 words=words,
                 language=language,
+                places=[
+                    Mark(one.since_seconds if seconds else one.since_images, index, text)
+                    for one, index, text in ill
+                ],
             )
         )
     ]
@@ -41,11 +50,22 @@ def watched(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> li
             for run in contents.runs
             if metric in run.watched
         ]
-        drawings = both_axes(mine, metric, True, reader)
+        ill = [
+            place
+            for run in contents.runs
+            if metric in run.watched
+            for place in places(run, runs[run.name].index, reader)
+        ]
+        drawings = both_axes(mine, metric, True, reader, ill)
         if drawings:
             text = reader.words["watched_text"]
             made.append({"title": metric, "text": text, "drawings": drawings})
     return made
+
+
+def places(run: RunView, index: int, reader: Reader) -> list[tuple[Ill, int, str]]:
+    """Give the signs of illness of a run with its colour and their words."""
+    return [(one, index, f"{run.name}: {illness.said(one, reader)}") for one in run.ills or ()]
 
 
 def losses(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> list[View]:
@@ -71,5 +91,6 @@ def own_frame(
 ) -> View:
     """Draw the curves of one run, over images and over seconds."""
     rows = [(name, i, curve) for i, (name, curve) in enumerate(logged.items())]
-    drawings = both_axes(rows, title.format(run=run.name), False, reader)
+    ill = places(run, runs[run.name].index, reader)
+    drawings = both_axes(rows, title.format(run=run.name), False, reader, ill)
     return {"run": runs[run.name], "names": list(logged), "drawings": drawings}

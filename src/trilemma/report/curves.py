@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from markupsafe import Markup
@@ -66,6 +67,14 @@ def by_seconds(name: str, index: int, curve: Curve) -> Drawn:
     return thinned(name, index, curve.seconds, curve.values)
 
 
+class Mark(NamedTuple):
+    """A place on the axis below the curves, such as where a run fell ill."""
+
+    x: float  # images or seconds
+    run: int  # its number; colour
+    words: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Frame:
     """The axes of one drawing."""
@@ -123,6 +132,16 @@ def curve_marks(curve: Drawn, box: Frame, *, dots: bool) -> Markup:
     return svg.titled(curve.name, *parts, style=svg.series(curve.index))
 
 
+def place_mark(mark: Mark, box: Frame) -> Markup:
+    """Draw a line from top to bottom, with its words on hovering."""
+    x, _ = box.at(min(max(mark.x, box.x_low), box.x_high), box.y_high)
+    ends = (
+        svg.line((x, TOP), (x, BOTTOM), style="ill"),
+        svg.text((x, TOP - 1), "▾", style="ill-tip", anchor="middle"),
+    )
+    return svg.titled(mark.words, *ends, style=svg.series(mark.run))
+
+
 def axes(box: Frame, x_label: str, seconds: bool, language: str) -> list[Markup]:
     """Draw grid lines and numbers."""
     parts = [svg.line((LEFT, BOTTOM), (RIGHT, BOTTOM), style="spoke")]
@@ -156,8 +175,12 @@ def curves(
     dots: bool,
     words: Words,
     language: str,
+    places: Sequence[Mark] = (),
 ) -> Markup:
-    """Draw curves in one frame; an empty string where none has a finite value."""
+    """Draw curves in one frame; an empty string where none has a finite value.
+
+    places: on the axis below, marked by a line each.
+    """
     box = frame(drawn)
     if box is None:
         return Markup()
@@ -168,6 +191,8 @@ def curves(
         if finite.size:
             ends = [numbers.plain(float(v), language=language) for v in (finite[0], finite[-1])]
             lasts.append(words["from_to"].format(name=curve.name, first=ends[0], last=ends[1]))
+    lasts += [place.words for place in places]
     alternative = f"{title}, {x_label}: {'; '.join(lasts)}"
     marks = [curve_marks(curve, box, dots=dots) for curve in drawn]
+    marks += [place_mark(place, box) for place in places]
     return svg.picture(WIDTH, HEIGHT, alternative, *axes(box, x_label, seconds, language), *marks)

@@ -99,6 +99,41 @@ METRIC_MEANINGS: Mapping[str, Entry] = {  # shown where the metric occurs
         ("Coverage", "Share of real images with a generated one close by."),
         ("Cobertura", "Fração das imagens reais com uma gerada por perto."),
     ),
+    "modes": Entry(
+        (
+            "Modes met",
+            "How many of the known clusters of the data some sample lies at: eight or twenty-five "
+            "places of the plane, or a thousand numbers; it grows with the number of samples.",
+        ),
+        (
+            "Modos alcançados",
+            "Quantos dos agrupamentos conhecidos dos dados têm alguma amostra: oito ou vinte e "
+            "cinco lugares do plano, ou mil números; cresce com o número de amostras.",
+        ),
+    ),
+    "mode_kl": Entry(
+        (
+            "Modes, divergence from equal shares",
+            "0 where every mode is met equally often, the logarithm of their number where one has "
+            "all samples (Kullback-Leibler, in nats); chance alone leaves a little.",
+        ),
+        (
+            "Modos, divergência de frações iguais",
+            "0 quando todos os modos são alcançados igualmente, o logaritmo do número deles quando "
+            "um leva tudo (Kullback-Leibler, em nats); só o acaso já deixa um pouco.",
+        ),
+    ),
+    "quality_share": Entry(
+        (
+            "Samples at a mode, share",
+            "Share of the points that lie within three standard deviations of a centre; of real "
+            "ones 0.989 do.",
+        ),
+        (
+            "Amostras em um modo, fração",
+            "Fração dos pontos que ficam a até três desvios padrão de um centro; dos reais, 0,989.",
+        ),
+    ),
     "copies": Entry(
         (
             "Near copies, share",

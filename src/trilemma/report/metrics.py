@@ -44,6 +44,11 @@ METRICS: Mapping[str, Metric] = {  # in the order of tables; other names are sho
     "ssim_y": Metric(group="quality", better="higher", word="ssim_y", bounded=True),
     "precision": Metric(group="quality", better="higher", word="precision", bounded=True),
     "density": Metric(group="quality", better="higher", word="density", least=0.0),
+    "quality_share": Metric(
+        group="quality", better="higher", word="quality_share", bounded=True, wilson=True
+    ),
+    "modes": Metric(group="coverage", better="higher", word="modes_count", least=0.0),
+    "mode_kl": Metric(group="coverage", better="lower", word="mode_kl", least=0.0),
     "recall": Metric(group="coverage", better="higher", word="recall", bounded=True),
     "coverage": Metric(group="coverage", better="higher", word="coverage_metric", bounded=True),
     "copies": Metric(group="other", better="lower", word="copies", wilson=True),

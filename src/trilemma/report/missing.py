@@ -17,6 +17,7 @@ WHY: Mapping[str, str] = {  # metric without a value -> word that says why
     "fd_corrected": "why_few_for_features",
     "is": "why_no_classes",
     "memory_bytes": "why_not_told",
+    "mode_kl": "why_no_mode",
     "precision": "why_few",
     "recall": "why_few",
 }

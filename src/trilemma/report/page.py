@@ -7,7 +7,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from trilemma import images
-from trilemma.report import course, gallery, lineup, metrics, numbers, steps, svg, views, words
+from trilemma.report import (
+    course,
+    gallery,
+    illness,
+    lineup,
+    metrics,
+    modes,
+    numbers,
+    steps,
+    svg,
+    views,
+    words,
+)
 from trilemma.report.contents import Contents, RunView
 from trilemma.report.glossary import MEANINGS, METRIC_MEANINGS
 from trilemma.report.missing import missing
@@ -59,6 +71,7 @@ def sections(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> V
     """Collect what every section shows."""
     placed = views.triangles(contents, reader)
     grids = gallery.grids(contents, runs, reader)
+    met = modes.figures(contents, runs, reader)
     blocks = lineup.blocks(contents, reader.words, reader.language)
     return {
         **views.head(contents, reader),
@@ -70,17 +83,19 @@ def sections(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> V
         "triangles": placed.drawings,
         "unplaced": placed.unplaced,
         "cards": [views.card(axis, runs, reader) for axis in placed.axes],
-        "top_grids": grids[: 2 if len(contents.runs) <= views.OVERLAID else 4],
+        "top_grids": (grids or met)[: 2 if len(contents.runs) <= views.OVERLAID else 4],
         "bars": views.score_bars(contents, runs, reader),
         "differences": views.differences(contents, reader),
         "blocks": blocks,
         "arrows": lineup.ARROWS,
         "better": {"higher": reader.words["higher_better"], "lower": reader.words["lower_better"]},
         "score_notes": score_notes(contents, reader),
+        "modes": met,
         "shares": views.class_shares(contents, runs, reader),
         "steps": steps.curves(contents, runs, reader),
         "grids": grids,
         "nearest": gallery.nearest(contents, runs, reader),
+        "ills": illness.section(contents, runs, reader),
         "watched": course.watched(contents, runs, reader),
         "losses": course.losses(contents, runs, reader),
         "scalars": course.scalars(contents, runs, reader),

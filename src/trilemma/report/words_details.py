@@ -37,6 +37,39 @@ DETAILS: Mapping[str, tuple[str, str]] = {  # (English, Portuguese)
         "reais de teste (espera-se 1 %). Distância mediana: {sample}; das imagens reais de teste: "
         "{real}.",
     ),
+    # modes
+    "modes_title": ("Which modes are there?", "Quais modos estão lá?"),
+    "modes_reading": (
+        "The modes of these data are known, so those that a generator has lost can be counted. "
+        "Points: a ring stands around each centre; a point belongs to it within three standard "
+        "deviations. Digits: a small square is one number of three digits, read by a classifier; "
+        "blocks are the first digit (0 to 4, then 5 to 9), rows the second, columns the third; the "
+        "darker, the more often it is drawn, and orange is never. How it came to this is the "
+        "animation further down.",
+        "Os modos destes dados são conhecidos, então dá para contar os que um gerador perdeu. "
+        "Pontos: há um anel em volta de cada centro; um ponto pertence a ele até três desvios "
+        "padrão. Dígitos: um quadradinho é um número de três dígitos, lido por um classificador; "
+        "os blocos são o primeiro dígito (0 a 4, depois 5 a 9), as linhas o segundo, as colunas o "
+        "terceiro; quanto mais escuro, mais vezes foi desenhado, e laranja é nunca. Como se chegou "
+        "a isso está na animação mais abaixo.",
+    ),
+    "modes_near": (
+        "{met} of {modes} modes are met by {n} samples; {share} of these lie at a mode.",
+        "{met} de {modes} modos são alcançados por {n} amostras; {share} delas ficam em um modo.",
+    ),
+    "modes_met": (
+        "{met} of {modes} numbers are met by {n} images.",
+        "{met} de {modes} números são alcançados por {n} imagens.",
+    ),
+    "modes_points": (
+        "Scatter plot of points by {run}, with a ring around each centre.",
+        "Diagrama de pontos de {run}, com um anel em volta de cada centro.",
+    ),
+    "modes_map": (
+        "Map of how often {run} draws each number from 000 to 999.",
+        "Mapa de quantas vezes {run} desenha cada número de 000 a 999.",
+    ),
+    "why_no_mode": ("no sample lies at a mode", "nenhuma amostra fica em um modo"),
     # few steps
     "steps_title": ("Few steps", "Poucos passos"),
     "steps_reading": (
@@ -206,6 +239,18 @@ DETAILS: Mapping[str, tuple[str, str]] = {  # (English, Portuguese)
         "not finished: {n} images so far",
         "não terminado: {n} imagens até agora",
     ),
+    # signs of illness; their own words stand in `diagnosis`
+    "ills_title": ("Signs of illness", "Sinais de doença"),
+    "ills_reading": (
+        "What the doctor saw in the log of each training; the curves below are marked where a sign "
+        "began. A sign is a hint, not a proof: look at the pictures, too.",
+        "O que o médico viu no registro de cada treino; as curvas abaixo estão marcadas onde um "
+        "sinal começou. Um sinal é um indício, não uma prova: olhe também as imagens.",
+    ),
+    "ills_none": ("No sign of illness was seen.", "Nenhum sinal de doença foi visto."),
+    "ill_since": ("since {since} images", "desde {since} imagens"),
+    "ill_until": ("from {since} to {until} images", "de {since} a {until} imagens"),
+    "ill_try": ("To try:", "O que tentar:"),
     # recipes, machine, the rest
     "recipes_title": ("Recipes, and where they differ", "Receitas, e onde diferem"),
     "recipes_reading": (
