@@ -14,6 +14,7 @@ from trilemma.measuring import asked, horizon, measured, scores_in, to_plain
 from trilemma.recipe.recipe import Recipe, TrainRecipe
 from trilemma.sampling import Drawer, drawn
 from trilemma.step import Task, prepare
+from trilemma.warmstart import freeze
 from trilemma.watch import watched_options
 
 BYTES_A_WEIGHT = 4
@@ -31,6 +32,7 @@ def forecast(recipe: Recipe, *, say: Callable[[str], None]) -> dict[str, Any]:
     source = open_source(recipe.data, "train", say=say)
     recipe = labelled(recipe, source)
     family = built(recipe, source)
+    freeze(family, recipe)
     batches = Batches(source, recipe.train.batch_size, seed=recipe.seed, device=device)
     task = Task(recipe=recipe, family=family, batches=batches, device=device)
     prepare(task)

@@ -32,6 +32,7 @@ from trilemma.runfolder import RunFolder, write_progress
 from trilemma.runs import find_run, parted
 from trilemma.sampling import Drawer, drawn_together
 from trilemma.sitting import Watch
+from trilemma.warmstart import warm
 
 WATCH_SEED = 1_000_000  # first seed of watched samples; reported ones start at 0
 FEWEST = 3  # training images that a distance takes
@@ -90,6 +91,7 @@ def train(
     for note in notes(source):
         tell(note)
     family = built(recipe, source)
+    started = warm(recipe, family, folder, say=tell)
     scorer = scoring(recipe, source, folder, device=device, say=tell)
     watch = watching(
         recipe, family, source, folder, scorer=scorer, device=device, show=show, say=tell
@@ -97,7 +99,7 @@ def train(
     fresh = not folder.path.exists()
     if processes.rank() == 0:
         facts, kept = watched(recipe, source, scorer), scorer.kept if scorer else None
-        claim(folder, recipe, source, watched=facts, extractor=kept)
+        claim(folder, recipe, source, watched=facts, extractor=kept, started=started)
         for line in said:
             folder.say(line)
     batches = Batches(
