@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 NEEDS = {  # every script, and what it cannot do without
+    "losses": (),
     "minutes": (),
     "same_minutes": (),
     "scores": ("torch_fidelity", "prdc"),
@@ -98,6 +99,24 @@ def test_minutes_goes_on_where_it_was_cut(
         rows("minutes", [*out, "--seed", "7"], capsys)
     assert "is of another seed, --n or recipe" in capsys.readouterr().err
     assert read_image(tmp_path / "new" / "digits-gan.png", channels=1).shape[1] >= 12 * 56
+
+
+def test_losses_stand_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two of them on a few digits; each row has its loss, and a second call trains nothing."""
+    names = ["WGAN-GP", "hinge, spectral norm"]
+    out = ["--out", str(tmp_path / "new"), "--losses", *names]
+    first, again = (rows("losses", out, capsys) for _ in range(2))
+    assert [row["loss"] for row in first] == names
+    assert first == again
+    assert all(row["scores"]["fd"]["value"] > row["scores"]["fd"]["floor"] for row in first)
+    assert read_image(tmp_path / "new" / "losses.png", channels=1).shape[:2] == (2 * 56, 12 * 56)
+
+
+def test_losses_differ_where_their_intervals_say_so() -> None:
+    losses = importlib.import_module("losses")
+    assert losses.differs([1.0, 1.1, 0.9], [3.0, 3.1, 2.9]) == "yes"
+    assert losses.differs([1.0, 3.0, 2.0], [2.0, 4.0, 1.0]) == "no"
+    assert losses.differs([1.0], [3.0, 4.0]) == "?"
 
 
 @pytest.mark.parametrize(

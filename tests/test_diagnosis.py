@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from trilemma import diagnosis, symptoms
+from trilemma import diagnosis
 from trilemma.diagnosis import ILLNESSES, diagnose, findings, history, news
+from trilemma.logreading import FEW
 
 N = 400  # logged steps
 EVERY = 20  # of them, between two scorings
@@ -139,7 +140,7 @@ def test_every_illness_has_a_sick_log() -> None:
 
 WELL: Mapping[str, list[Event]] = {
     "healthy": made(),
-    "hardly begun": made(n=symptoms.FEW - 1),
+    "hardly begun": made(n=FEW - 1),
     "classes that come one by one": made(
         score=scores(classes_missing=lambda t: 9 - 9 * t, fd=lambda t: 300 - 299 * t)
     ),
@@ -205,8 +206,8 @@ def rolled_back(*, then: int) -> list[Event]:
 
 def test_numbers_that_are_none() -> None:
     assert names(rolled_back(then=0)) == ["not_finite"]
-    assert names(rolled_back(then=symptoms.FEW - 1)) == ["not_finite"]
-    assert names(rolled_back(then=symptoms.FEW)) == []
+    assert names(rolled_back(then=FEW - 1)) == ["not_finite"]
+    assert names(rolled_back(then=FEW)) == []
     (past,) = history(rolled_back(then=300))
     assert (past.finding.since_images, past.until_images > 1600) == (1600, True)
     lost = made()

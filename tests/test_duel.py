@@ -162,3 +162,13 @@ def test_without_again_a_slope_has_no_graph() -> None:
     weight = torch.ones(3, requires_grad=True)
     (squared,) = slopes_squared(images @ weight, images, again=False)
     assert not squared.requires_grad
+
+
+@pytest.mark.parametrize("which", ["r1", "r2", "gp", "dragan"])
+def test_penalties_take_fakes_that_autocast_made_bf16(which: str) -> None:
+    made, batch, noise = duel(Linear(), loss="wasserstein", **{which: 10.0})
+    family = build(made.whole_recipe)
+    exact = family.phases[0].loss(batch, noise, START)[0]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = family.phases[0].loss(batch, noise, START)[0]
+    torch.testing.assert_close(losses, exact, rtol=0.1, atol=0.05)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tiny
-from trilemma import sitting, training, watch
+from trilemma import asking, sitting, training, watch
 from trilemma.recipe.recipe import OptimizerRecipe, Recipe
 from trilemma.step import Compute
 
@@ -68,7 +68,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
         clock.seconds += 1.5
         return drawn(*arguments)
 
-    monkeypatch.setattr(watch, "drawn_together", slow)
+    for module in (watch, asking):
+        monkeypatch.setattr(module, "drawn_together", slow)
     monkeypatch.setattr(training, "measured", lambda task: (Compute(), 0.5))
     for module in (sitting, training):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock.monotonic))

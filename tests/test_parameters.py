@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from PIL import Image, ImageSequence
 
 from settings_files import FILES, GP, File
+from trilemma import runfolder
 from trilemma.cli.arguments import parse_train
 from trilemma.cli.main import main
 from trilemma.errors import RecipeError
@@ -256,6 +258,22 @@ def test_a_grid_of_samples_after_each_epoch(here: Path) -> None:
     assert grids == [f"{images:09d}.png" for images in (0, 18, 36, 54)]
     log = (here / "runs/mine/train.log").read_text(encoding="utf-8")
     assert "finished" in log
+
+
+def test_many_grids_make_a_film_of_few_that_ends_with_the_last(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of nine grids, at most four frames: each third, numbers 2, 5 and 8; grey is their number."""
+    monkeypatch.setattr(runfolder, "GIF_FRAMES", 4)
+    (here / "samples").mkdir()
+    for number in range(9):
+        pixels = np.full((8, 8, 1), 20 * number, np.uint8)
+        write_png(here / "samples" / f"{number:09d}.png", pixels)
+    runfolder.write_progress(runfolder.RunFolder(here))
+    with Image.open(here / "progress.gif") as film:
+        frames = (np.asarray(frame.convert("L")) for frame in ImageSequence.Iterator(film))
+        shades = [round(float(frame.mean()) / 20) for frame in frames]
+    assert shades == [2, 5, 8]
 
 
 def test_files_are_of_many_styles() -> None:

@@ -91,7 +91,8 @@ OURS = {  # a field: a value, and names that mean it; dots part sections
     "watch.grid": (
         16,
         "num_samples n_samples sample_size num_examples_to_generate samples.count "
-        "n_sample_images num_images_to_generate samples_per_epoch sample_batch_size",
+        "n_sample_images num_images_to_generate samples_per_epoch sample_batch_size "
+        "samples_per_grid",
     ),
     "watch.grid_epochs": (
         5,

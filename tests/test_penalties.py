@@ -95,6 +95,13 @@ def test_the_mean_over_steps_is_the_slope_and_so_is_what_reaches_the_weights() -
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
 
 
+def test_images_between_keep_the_precision_of_the_real_ones() -> None:
+    """A generator in half precision gives fakes of another type: 0.25 and 0.5 are exact in both."""
+    found = between(torch.zeros(1, 2), torch.full((1, 2), 0.5).bfloat16(), torch.tensor([0.5]))
+    assert found.dtype == torch.float32
+    assert found.tolist() == [[0.25, 0.25]]
+
+
 def test_images_between_by_hand() -> None:
     real, fake = torch.tensor([[0.0, 2.0], [1.0, 1.0]]), torch.tensor([[4.0, 0.0], [1.0, -3.0]])
     found = between(real, fake, torch.tensor([0.25, 0.5]))

@@ -9,6 +9,7 @@ import torch
 from scipy.stats import kstest
 
 from trilemma.data import named
+from trilemma.data.health import health
 from trilemma.data.points import POINT_SETS
 from trilemma.data.sources import open_named, open_source
 from trilemma.data.stacked import stacked
@@ -79,6 +80,12 @@ def test_a_recipe_opens_them_and_another_shape_is_one_line() -> None:
         open_named("ring:test", size=(8, 8))
     with pytest.raises(DataError, match="holds images, no points"):
         open_named("digits:test", channels=2)
+
+
+def test_the_health_of_points_is_one_line() -> None:
+    for source in ("ring", open_named("ring:test")):
+        with pytest.raises(DataError, match="trilemma train ring-gan"):
+            health(source)
 
 
 def test_points_in_a_file_are_read_again(tmp_path: Path) -> None:

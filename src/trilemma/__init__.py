@@ -9,11 +9,11 @@ tr.compare([run, "digits-diffusion"]).to_html("report.html")
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trilemma.api import Images, Run, compare, evaluate, sample, train
+    from trilemma.api import Images, Run, compare, evaluate, sample, train, trust
     from trilemma.comparison import Comparison
 
 __version__ = "0.1.0"
-__all__ = ["Comparison", "Images", "Run", "compare", "evaluate", "sample", "train"]
+__all__ = ["Comparison", "Images", "Run", "compare", "evaluate", "sample", "train", "trust"]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,6 +16,7 @@ DEFAULTS: Mapping[str, object] = {  # of the verb's options
     "ungroup": False,
     "few_steps": False,
     "few_steps_n": 0,
+    "trust": False,
     "lang": "en",
     "device": "auto",
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trilemma import extracting
-from trilemma.atomic import whole_folder, write_text
+from trilemma.atomic import whole_folder, write_bytes, write_text
 from trilemma.checkpoint import State, read_state, write_state
 from trilemma.data.values import Source
 from trilemma.errors import RunError
@@ -58,12 +58,13 @@ def claim(
     *,
     watched: Mapping[str, Any],
     extractor: Path | None,
-    started: Started | None = None,
+    started: Started | None,
+    code: Mapping[str, bytes],
 ) -> None:
     """Write what a run has from the start; its recipe last, for that makes the folder a run.
 
     watched: what its scores are made with. extractor: a file to copy into the run. started: what
-    its networks begin with, if it is another's weights and no checkpoint.
+    its networks begin with, if it is another's weights. code: sources of the user's own, by name.
     """
     if extractor is not None:
         extracting.settle(extractor, folder)
@@ -77,6 +78,8 @@ def claim(
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([("file", "reason"), *source.skipped])
         write_text(folder.file("skipped.csv"), text.getvalue())
+    for name, content in code.items():
+        write_bytes(folder.file(name), content)
     own = Note(what=f"training images {source.name}", licence=source.licence or "not stated")
     known = [own, *(licences(started.parent) if started else ())]
     write_json(folder.file("licence.json"), as_plain(list(dict.fromkeys(known))))

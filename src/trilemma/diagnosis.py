@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from trilemma import symptoms
-from trilemma.symptoms import Course, Event, Log, Sign
+from trilemma.logreading import FEW, Course, Event, Log, Sign, course
 
 SIGNS: Mapping[str, str] = {  # what `signs` measures at scorings, beside the distances -> meaning
     "diversity": "distance of two samples over that of two real images",
@@ -81,9 +81,11 @@ ILLNESSES: Mapping[str, Illness] = {  # the gravest first
         ),
         (
             "penalise the critic's slope (--family.r1 and --family.r2), take --family.loss "
-            "relativistic, a lower learning rate of the generator, or larger batches",
+            "relativistic, larger batches, a lower learning rate of the generator, or a higher one "
+            "of a critic that is fooled",
             "penalizar a inclinação do crítico (--family.r1 e --family.r2), usar --family.loss "
-            "relativistic, uma taxa menor para o gerador, ou lotes maiores",
+            "relativistic, lotes maiores, uma taxa menor para o gerador, ou uma maior para um "
+            "crítico que se deixa enganar",
         ),
     ),
     "saturated_critic": Illness(
@@ -193,7 +195,7 @@ class Stretch:
 
 def findings(log: Log) -> list[Finding]:
     """Give what holds at the end of a log."""
-    run = symptoms.course(log)
+    run = course(log)
     found = ((name, illness, illness.rule(run)) for name, illness in ILLNESSES.items())
     return [worded(name, illness, sign) for name, illness, sign in found if sign is not None]
 
@@ -265,7 +267,7 @@ def diagnose(log: Log) -> Diagnosis:
     logged = {name for e in (*steps, *scores) for kind in KINDS for name in e.get(kind, {})}
     return Diagnosis(
         healthy=all(one.until_images for one in stretches),
-        enough=len(steps) >= symptoms.FEW,
+        enough=len(steps) >= FEW,
         steps=len(steps),
         scorings=len(scores),
         looked_at=tuple(row.title[0] for row in ILLNESSES.values() if row.needs in logged | {""}),

@@ -16,6 +16,7 @@ from trilemma.licences import as_plain, licences
 from trilemma.modelcard import card
 from trilemma.places import Say, quiet
 from trilemma.recipe import files
+from trilemma.recipe.own import named
 from trilemma.recipe.recipe import Recipe
 from trilemma.runfolder import write_json
 from trilemma.runs import WEIGHTS, Found, find_run
@@ -50,6 +51,11 @@ def export(run: str, out: Path | None = None, *, device: torch.device, say: Say 
 def fill(place: Path, found: Found, *, name: str, device: torch.device, say: Say) -> None:
     """Write the files of a bundle into a folder."""
     recipe = portable(found.recipe, say)
+    for file in dict.fromkeys(code.file for code in named(recipe)):
+        say(
+            f"NOT INSIDE: {file}, code that this network is made by; who draws from the bundle "
+            "lays that file beside its recipe.toml and gives --trust"
+        )
     notes = licences(found)
     scores = fresh_scores(found, say)
     about = {

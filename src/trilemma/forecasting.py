@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from trilemma import devices
@@ -10,6 +11,7 @@ from trilemma.data.batches import Batches
 from trilemma.data.labels import labelled
 from trilemma.data.sources import open_source
 from trilemma.families import built
+from trilemma.families.trial import tried
 from trilemma.measuring import asked, horizon, measured, scores_in, to_plain
 from trilemma.recipe.recipe import Recipe, TrainRecipe
 from trilemma.sampling import Drawer, drawn
@@ -21,17 +23,20 @@ BYTES_A_WEIGHT = 4
 COPIES = 4  # of every weight in a checkpoint: itself, its average, two moments of Adam
 
 
-def forecast(recipe: Recipe, *, say: Callable[[str], None]) -> dict[str, Any]:
+def forecast(
+    recipe: Recipe, *, beside: Path | None = None, say: Callable[[str], None]
+) -> dict[str, Any]:
     """Measure the recipe's own step for some seconds and say what the whole will take.
 
-    Nothing is written. Keys: images, epochs, ends_by (minutes, epochs or images), seconds,
-    images_per_second, memory_bytes, disk_bytes, compute, device, data.
+    Nothing is written. beside: the recipe's folder. Keys: images, epochs, ends_by (minutes, epochs
+    or images), seconds, images_per_second, memory_bytes, disk_bytes, compute, device, data.
     """
     device = devices.pick(recipe.speed.device)
     devices.use_threads(recipe.speed.threads)
     source = open_source(recipe.data, "train", say=say)
     recipe = labelled(recipe, source)
-    family = built(recipe, source)
+    tried(recipe, beside=beside)
+    family = built(recipe, source, beside=beside)
     freeze(family, recipe)
     batches = Batches(source, recipe.train.batch_size, seed=recipe.seed, device=device)
     task = Task(recipe=recipe, family=family, batches=batches, device=device)

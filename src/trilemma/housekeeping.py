@@ -73,8 +73,10 @@ def standing(place: Path) -> Standing:
         state = f"broken: {error}"
         return Standing(name=place.name, place=str(place), state=state, bytes=weight(place))
     watch, data = recipe.watch, recipe.data
-    metric = watch.metric if watch.best == "score" else "generator_loss"
+    metric = "generator_loss" if watch.best == "generator_loss" else watch.metric
     scores = scored(log, metric)
+    values = [value for images, value in scores if images]
+    values = values[-1:] if watch.best == "last" else values
     last = log[-1] if log else {}
     return Standing(
         name=place.name,
@@ -87,7 +89,7 @@ def standing(place: Path) -> Standing:
         images_total=total_of(place, log) or seen,
         metric=metric,
         last=scores[-1][1] if scores else math.nan,
-        best=min((value for images, value in scores if images), default=math.nan),
+        best=min(values, default=math.nan),
         seconds=float(last.get("seconds", 0.0)),
         bytes=weight(place),
     )

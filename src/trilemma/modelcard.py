@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from trilemma.recipe.own import Own, named
 from trilemma.recipe.recipe import AdversarialRecipe, DataRecipe, Recipe
 from trilemma.report import metrics, words
 from trilemma.report.numbers import duration, plain, with_error
@@ -38,7 +39,7 @@ def card(name: str, found: Found, drawer: Drawer, *, notes: Rows, scores: Scores
         f"## Data and licences\n\n{data(found.recipe.data)}\n\n{licences(notes)}",
         f"## Training\n\n{training(found)}",
         f"## Scores\n\n{quality(scores, name)}",
-        f"## Use\n\n{use(name)}",
+        f"## Use\n\n{use(name, found.recipe)}",
         f"## Limits\n\n{limits(found.recipe, scores)}",
         f"Written by trilemma on {dt.date.today().isoformat()}.",
     )
@@ -143,20 +144,36 @@ def column_line(key: str, column: Column) -> str:
     )
 
 
-def use(name: str) -> str:
-    """Show how images are drawn, on the command line and in Python."""
+def use(name: str, recipe: Recipe) -> str:
+    """Show how images are drawn, on the command line and in Python, and which code it takes."""
+    owns = list(named(recipe))
+    more = " --trust" if owns else ""
+    trust = "".join(f'tr.trust("{own.path}")\n' for own in owns)
     return f"""\
-```
-trilemma sample ./{name} --n 64
-trilemma evaluate ./{name}
+{code(owns)}```
+trilemma sample ./{name} --n 64{more}
+trilemma evaluate ./{name}{more}
 ```
 
 ```python
 import trilemma as tr
 
-images = tr.sample("./{name}", 64, seed=0)  # image i from seed i
+{trust}images = tr.sample("./{name}", 64, seed=0)  # image i from seed i
 images.save("{name}.png")
 ```"""
+
+
+def code(owns: Sequence[Own]) -> str:
+    """Say which files of somebody's own code are needed and not here."""
+    if not owns:
+        return ""
+    files = {own.file: own.digest for own in owns}
+    rows = [f"- {name}, sha256 {digest}" for name, digest in files.items()]
+    about = (
+        "**This bundle draws only with code that is not inside.** Lay beside recipe.toml, look at "
+        "it before you run it, and give --trust:"
+    )
+    return "\n".join([about, "", *rows, "", ""])
 
 
 def limits(recipe: Recipe, scores: Scores | None) -> str:

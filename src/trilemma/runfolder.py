@@ -200,7 +200,8 @@ def write_progress(folder: RunFolder) -> None:
     if (folder.path / "progress.gif").is_file():
         return
     grids = sorted((folder.path / "samples").glob("*.png"))
-    chosen = grids[:: -(-len(grids) // GIF_FRAMES) or 1]
+    step = -(-len(grids) // GIF_FRAMES) or 1
+    chosen = grids[::-1][::step][::-1]  # the last one is among them
     frames = [np.atleast_3d(np.asarray(Image.open(path))) for path in chosen]
     if frames:
         write_gif(folder.file("progress.gif"), frames, GIF_SECONDS)

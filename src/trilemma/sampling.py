@@ -53,13 +53,14 @@ def load_generator(
     """Build the networks of a run or bundle and fill them with its averaged weights.
 
     RunError: its recipe, edited by hand, asks for what cannot be; or the weights do not fit.
+    RecipeError: it names code of a user's own that is not trusted, not there, or not as it was.
     """
     place = find_run(run) if isinstance(run, str) else run
     try:
         check(place.recipe)
     except RecipeError as error:
         raise RunError(f"{place.place / 'recipe.toml'}: {error}") from None
-    family = build(place.recipe)
+    family = build(place.recipe, beside=place.place)
     nets = kept(family)
     fill(nets, unpack(place.weights), place.weights)
     nets.to(device).eval().requires_grad_(False)

@@ -36,12 +36,12 @@ def scatter(
     side = FINER * SIDE
     picture = Image.new("RGB", (side, side), PAPER)
     pen = ImageDraw.Draw(picture)
-    ring = max(FINER * RING, radius / (2 * REACH) * side)
-    for x, y in placed(np.array(centres).reshape(-1, 2), side):
-        pen.ellipse((x - ring, y - ring, x + ring, y + ring), outline=MARK, width=FINER)
     dot = FINER * DOT
     for x, y in placed(points.reshape(-1, 2), side):
         pen.ellipse((x - dot, y - dot, x + dot, y + dot), fill=INK)
+    ring = max(FINER * RING, radius / (2 * REACH) * side)
+    for x, y in placed(np.array(centres).reshape(-1, 2), side):
+        pen.ellipse((x - ring, y - ring, x + ring, y + ring), outline=MARK, width=2 * FINER)
     return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BOX))
 
 

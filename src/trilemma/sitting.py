@@ -121,10 +121,10 @@ def score(sitting: Sitting, *, first: bool = False) -> None:
     if scores:
         emit(sitting, "score", scalars=scores)
         judge(sitting)
-    name = recipe.watch.metric if recipe.watch.best == "score" else "generator_loss"
+    name = "generator_loss" if recipe.watch.best == "generator_loss" else recipe.watch.metric
     if first or name not in scores:
         return
-    if state.best is None or scores[name] < state.best:
+    if recipe.watch.best == "last" or state.best is None or scores[name] < state.best:
         state.best, state.best_images = scores[name], state.images_seen
         state.since_best = state.since_rate = 0
         nets = sharding.gathered(sitting.average.nets.state_dict())

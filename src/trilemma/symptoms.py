@@ -6,15 +6,21 @@ with real images; each number has its reason in docs/doctor.md.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
-Event = Mapping[str, Any]
-Log = Sequence[Event]
+from trilemma.logreading import (
+    FEW,
+    Course,
+    Sign,
+    best,
+    half_ago,
+    number,
+    sign,
+    trailing,
+)
 
-FEW = 100  # logged steps, before which nothing but numbers that are no numbers is judged
 EARLY = 10  # logged steps that tell the level at which a run begins
 RECENT = 0.25  # share of the logged steps that must be ill
 TWICE, THRICE = 2, 3  # scorings in a row that must be ill
@@ -27,75 +33,12 @@ LOST = 0.25  # share of recall and coverage that is left
 CLASSES, REALISTIC = 0.2, 0.15  # share of classes that is missing; precision, or it says little
 UNMET, CONVINCING = 0.02, 0.5  # recall, precision
 SETTLED, SEPARATED = 0.01, 0.999  # critic's loss, over its early one or 1; pairs ordered rightly
+CHANCE = 0.5  # pairs that a critic orders rightly by guessing
 VANISHED, VANISHED_SETTLED = 1e-3, 1e-2  # the generator's gradient over its early one
 EXPLODED = 1e3  # losses and gradients over their early ones
 LOW, HIGH, SWINGS, SMOOTH = 0.2, 1.0, 6, 7  # of the critic's early loss; turns; steps averaged
 OVERFITTED, SURE = 0.5, 3.0  # of the way from training images to fakes; errors of that gap
 COPIED = 0.25  # share of near copies, where chance gives 0.01
-
-
-class Sign(NamedTuple):
-    """That a rule holds: since when, and by which numbers."""
-
-    since: int  # images seen
-    evidence: Mapping[str, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Course:
-    """What the rules read of a log."""
-
-    steps: Log
-    scores: Log  # taken after FEW logged steps
-    rollbacks: Log
-    before: Log  # all scores but those taken before the first step
-
-    def values(self, name: str) -> list[float]:
-        """Give a loss or scalar of the logged steps, where it is finite."""
-        found = [{**step["losses"], **step["scalars"]}.get(name) for step in self.steps]
-        return [value for value in found if value is not None and math.isfinite(value)]
-
-
-def course(log: Log) -> Course:
-    """Sort the lines of a log."""
-    steps = [event for event in log if event["event"] == "step"]
-    scores = [event for event in log if event["event"] == "score"]
-    ripe = steps[FEW - 1]["images_seen"] if len(steps) >= FEW else math.inf
-    return Course(
-        steps=steps,
-        scores=[score for score in scores if score["images_seen"] >= ripe],
-        rollbacks=[event for event in log if event["event"] == "rollback"],
-        before=scores,
-    )
-
-
-def trailing(scores: Log, ill: Callable[[Mapping[str, Any]], bool], least: int) -> Log:
-    """Give the scorings at the end that are ill in a row; none where those are fewer than least."""
-    start = len(scores)
-    while start and ill(scores[start - 1]["scalars"]):
-        start -= 1
-    return scores[start:] if len(scores) - start >= least else []
-
-
-def sign(scores: Log, *names: str, **more: float) -> Sign | None:
-    """Make a sign of ill scorings: since the first, by the numbers of the last."""
-    if not scores:
-        return None
-    last = scores[-1]["scalars"]
-    known = {name: last[name] for name in names if last.get(name) is not None}
-    return Sign(int(scores[0]["images_seen"]), {**known, **more})
-
-
-def number(scalars: Mapping[str, Any], name: str) -> float:
-    """Give a number of a scoring; nan, which no comparison holds for, where it was not taken."""
-    value = scalars.get(name)
-    return math.nan if value is None else float(value)
-
-
-def best(scores: Log, name: str) -> float:
-    """Give the highest value so far; nan where there is none."""
-    known = [number(score["scalars"], name) for score in scores]
-    return max((value for value in known if math.isfinite(value)), default=math.nan)
 
 
 def collapse(run: Course) -> Sign | None:
@@ -118,12 +61,6 @@ def alike(run: Course) -> Sign | None:
         return None
     before, now = (max(NOTHING, number(s["scalars"], "diversity")) for s in (then, ill[-1]))
     return None if now > GROWING * before else sign(ill, "diversity", "twins")
-
-
-def half_ago(scores: Log) -> Event | None:
-    """Give the last scoring at no more than half of the images of the newest; None: none."""
-    old = [s for s in scores if 2 * s["images_seen"] <= scores[-1]["images_seen"]]
-    return old[-1] if old else None
 
 
 def narrowed(run: Course) -> Sign | None:
@@ -215,11 +152,16 @@ def saturated(run: Course) -> Sign | None:
     return Sign(since(run, count), {"critic_loss": loss, **known})
 
 
+def fooled(run: Course) -> bool:
+    """Does the critic take fakes for real? Then a generator has little left to learn from it."""
+    return any(number(s["scalars"], "critic_separation") < CHANCE for s in run.scores[-1:])
+
+
 def vanishing(run: Course) -> Sign | None:
     """See that hardly a gradient reaches the generator any more."""
     late = recent(run, "generator_gradient")
     early = max(run.values("generator_gradient")[:EARLY], default=0.0)
-    if not late or not early:
+    if not late or not early or fooled(run):
         return None
     share = median(late) / early
     limit = VANISHED if math.isnan(settled(run)) else VANISHED_SETTLED

@@ -20,8 +20,9 @@ from trilemma.data.sources import open_source
 from trilemma.data.values import Source
 from trilemma.errors import MemoryTooSmallError, RecipeError, RunError
 from trilemma.extracting import Prepared
-from trilemma.families import built
+from trilemma.families import built, own
 from trilemma.families.family import DrawOptions, Family
+from trilemma.families.trial import tried
 from trilemma.features.cache import extracted
 from trilemma.images import write_png
 from trilemma.places import cache_folder, runs_folder
@@ -54,16 +55,19 @@ def train(
     recipe: Recipe,
     *,
     out: Path | None = None,
+    beside: Path | None = None,
     show: Show = lambda event: None,
     say: Callable[[str], None] = lambda line: None,
     progress: Progress = lambda done, total: None,
 ) -> Trained:
     """Train a recipe in its run folder, or go on where it stopped.
 
-    progress: images decoded, of all. RecipeError, DataError, MissingExtraError: before anything is
+    beside: the recipe's folder, where code of the user's own may lie. progress: images decoded, of
+    all. RecipeError, DataError, MissingExtraError: before anything is
     written into the run. RunError: the folder holds another recipe, or `out` is a file.
     """
     check(recipe)
+    recipe = own.recorded(recipe, beside)
     no_file(out)
     device = devices.pick(recipe.speed.device)
     processes.start(device)
@@ -90,7 +94,8 @@ def train(
         return Trained(folder=folder, state=None)
     for note in notes(source):
         tell(note)
-    family = built(recipe, source)
+    tried(recipe, beside=beside)
+    family = built(recipe, source, beside=beside)
     started = warm(recipe, family, folder, say=tell)
     scorer = scoring(recipe, source, folder, device=device, say=tell)
     watch = watching(
@@ -99,7 +104,8 @@ def train(
     fresh = not folder.path.exists()
     if processes.rank() == 0:
         facts, kept = watched(recipe, source, scorer), scorer.kept if scorer else None
-        claim(folder, recipe, source, watched=facts, extractor=kept, started=started)
+        code = own.kept(recipe, beside)
+        claim(folder, recipe, source, watched=facts, extractor=kept, started=started, code=code)
         for line in said:
             folder.say(line)
     batches = Batches(
@@ -160,7 +166,9 @@ def continued(
     if processes.rank() == 0 and not folder.exists():
         begin_from(start, parent, folder)
     processes.barrier()
-    return train(recipe, out=folder.path, show=show, say=say, progress=progress)
+    return train(
+        recipe, out=folder.path, beside=parent.place, show=show, say=say, progress=progress
+    )
 
 
 def watched(recipe: Recipe, source: Source, scorer: Prepared | None) -> dict[str, Any]:

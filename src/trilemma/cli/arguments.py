@@ -17,6 +17,7 @@ from trilemma.cli.parsing import OPTION, normal, options, parse, read
 from trilemma.errors import RecipeError, TrilemmaError
 from trilemma.recipe import files, foreign, presets
 from trilemma.recipe.overrides import SELECTORS, apply, with_ema, with_lr
+from trilemma.recipe.own import as_typed
 from trilemma.recipe.recipe import Recipe
 
 __all__ = ["TrainCommand", "parse", "parse_train"]
@@ -39,7 +40,8 @@ FOLDER = "folder-gan"  # the preset for a folder of images, where none is named
 VERB = "trilemma train"
 ABOUT = (
     "Train a model from a preset, or from a recipe file. The values below are those of {preset}; "
-    "`trilemma presets` lists the presets. Short forms: " + ", ".join(SHORT) + "."
+    "`trilemma presets` lists the presets. Networks and losses may be module:Name of your own. "
+    "Short forms: " + ", ".join(SHORT) + "."
 )
 
 
@@ -53,6 +55,9 @@ class TrainCommand:
     dry_run: bool = False  # only print the recipe and a forecast
     continue_run: str = ""  # a finished run that goes on; its recipe is in `recipe`
     typed: frozenset[str] = frozenset()  # dotted fields that the command line gave
+    beside: Path | None = None  # folder of the recipe's file, where code of the user's may lie
+    own: tuple[str, ...] = ()  # import paths of code of the user's own that were typed
+    trust: bool = False  # import those, too, that only a file names
     notes: tuple[str, ...] = ()  # lines for the user, such as settings that were left out
 
 
@@ -69,6 +74,7 @@ class _Options:
     seeds: str = ""  # several trainings that differ in the seed, such as 0,1,2
     out: str = ""  # folder of the run; empty: PRESET-sSEED-DIGEST below ./runs
     dry_run: bool = False  # print the whole recipe and a forecast of time, memory and disk; no more
+    trust: bool = False  # run the code of somebody's own (module:Name) that a recipe's file names
     lr: float | None = None  # learning rate of every optimizer; what it falls to falls along
     ema: float | None = None  # decay of the averaged weights, per step, such as 0.999; 0: off
     recipe: _Nested = field(default_factory=Recipe)
@@ -79,6 +85,7 @@ class _Base:
     recipe: Recipe
     named: str  # preset or file, for the help
     notes: tuple[str, ...] = ()
+    beside: Path | None = None  # folder of the file
 
 
 def parse_train(words: Sequence[str]) -> TrainCommand:
@@ -111,14 +118,18 @@ def _parsed(asked: Sequence[str]) -> TrainCommand:
         short=SHORT,
     )
     typed = _typed(asked)
+    finished, own = as_typed(_finished(given, typed), typed)
     return TrainCommand(
-        recipe=_finished(given, typed),
+        recipe=finished,
         seeds=_seeds(given, typed),
         out=Path(given.out) if given.out else None,
         dry_run=given.dry_run,
         continue_run=given.continue_run,
         typed=typed,
         notes=base.notes,
+        beside=base.beside,
+        own=own,
+        trust=given.trust,
     )
 
 
@@ -171,7 +182,7 @@ def _base(preset: str, words: Sequence[str]) -> _Base:
         return _config(config)
     if preset:
         _check_preset(preset)
-        return _Base(presets.find(preset).recipe, preset)
+        return _Base(presets.find(preset).recipe, preset, beside=presets.OWN)
     if "--data.root" in words or {"-h", "--help"} & set(words):
         return _Base(presets.find(FOLDER).recipe, FOLDER)
     raise RecipeError(
@@ -196,7 +207,7 @@ def _config(path: str) -> _Base:
     if foreign.is_foreign(table, json=path.lower().endswith(".json")):
         recipe, notes = foreign.recipe_of(table, where=path)
         return _Base(replace(recipe, preset=Path(path).stem), path, notes)
-    return _Base(presets.read(path).recipe, path)
+    return _Base(presets.read(path).recipe, path, beside=Path(path).parent)
 
 
 def _run_recipe(run: str) -> Path:

@@ -36,6 +36,7 @@ class Arguments:
     rounds: int = 15  # timed steps of each
     batch_size: int = 0  # images of a training step; 0: the preset's
     precision: Literal["auto", "reference", "float32", "bf16"] = "auto"  # of ours
+    trust: bool = False  # run code of somebody's own (module:Name) that the preset names
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
     json: bool = False  # print the JSON line alone
 

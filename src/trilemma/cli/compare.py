@@ -32,6 +32,7 @@ class Arguments:
     ungroup: bool = False  # list runs that differ only in the seed singly
     few_steps: bool = False  # also quality against network evaluations, for diffusion runs
     few_steps_n: int = 0  # images of each point of that curve; 0: from 200 to 512
+    trust: bool = False  # run code of somebody's own (module:Name) that a run names
     lang: Literal["en", "pt"] = "en"  # of the report
     open: bool = False  # show the report in the browser
     json: bool = False  # print what scores.json holds, in place of a table
@@ -61,7 +62,7 @@ def run(arguments: Arguments) -> None:
             group=not arguments.ungroup,
             few_steps=arguments.few_steps,
             few_steps_n=arguments.few_steps_n,
-            more={"out": arguments.out, "lang": arguments.lang},
+            more={"out": arguments.out, "lang": arguments.lang, "trust": arguments.trust},
             say=say,
             progress=progress,
         )

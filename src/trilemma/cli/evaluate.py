@@ -34,6 +34,7 @@ class Arguments:
     sampler: str = ""  # of runs: ancestral, ddim, dpm++2m, heun; empty: the recipe's own
     steps: int = 0  # of the sampler; 0: the recipe's own
     guidance: float = 0.0  # away from an earlier self; 1: none; 0: the recipe's own
+    trust: bool = False  # run code of somebody's own (module:Name) that a run names
     json: bool = False  # print what scores.json holds, in place of a table
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
 

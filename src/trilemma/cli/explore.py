@@ -32,6 +32,7 @@ class Arguments:
     sampler: str = ""  # ddim, dpm++2m, heun; empty: the recipe's own, or dpm++2m for ancestral
     steps: int = 0  # of the sampler; 0: the recipe's own
     guidance: float = 0.0  # away from an earlier self; 1: none; 0: the recipe's own
+    trust: bool = False  # run code of somebody's own (module:Name) that the run names
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
 
 

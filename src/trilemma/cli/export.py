@@ -11,11 +11,13 @@ import tyro
 class Arguments:
     """Write a run as a bundle: a folder to give away, which every verb takes in place of a run.
 
-    It holds generator.safetensors, recipe.toml, scores.json, card.md, grid.png, licence.json.
+    It holds generator.safetensors, recipe.toml, scores.json, card.md, grid.png, licence.json. Code
+    of one's own is never inside.
     """
 
     run: Annotated[str, tyro.conf.Positional]  # NAME, NAME@last or NAME@128000
     out: str = ""  # the bundle's folder, new or empty; empty: bundles/NAME
+    trust: bool = False  # run code of somebody's own (module:Name) that the run names
     device: str = "auto"  # that draws the grid: auto, cpu, cuda, cuda:N, mps
 
 
@@ -30,4 +32,4 @@ def run(arguments: Arguments) -> None:
     place = export(arguments.run, out, device=devices.pick(arguments.device), say=say)
     print(place)
     say(f"  read:   {place / 'card.md'}")
-    say(f"  try:    trilemma sample {place}")
+    say(f"  try:    trilemma sample {place}{' --trust' if arguments.trust else ''}")

@@ -27,6 +27,7 @@ class Arguments:
     sampler: str = ""  # of a run: ancestral, ddim, dpm++2m, heun; empty: the recipe's own
     steps: int = 0  # of the sampler; 0: the recipe's own
     guidance: float = 0.0  # away from an earlier self; 1: none; 0: the recipe's own
+    trust: bool = False  # run code of somebody's own (module:Name) that the run names
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
 
 

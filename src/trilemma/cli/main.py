@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from trilemma import __version__
+from trilemma import __version__, trusted
 from trilemma.errors import MachineError, MemoryTooSmallError, NoSpaceError, TrilemmaError
 from trilemma.recipe.closest import unknown
 
@@ -144,11 +144,14 @@ def _call(verb: Verb, name: str, words: list[str]) -> None:
     if verb.trains:  # parsed before the verb's module, which loads torch
         with _typed_everywhere():
             command = arguments.parse_train(words)
+        trusted.allow(*command.own, *([trusted.ALL] if command.trust else []))
         _train(importlib.import_module(f"trilemma.cli.{verb.module}"), command)
     else:
         module = importlib.import_module(f"trilemma.cli.{verb.module}")
         with _typed_everywhere():
             parsed = arguments.parse(module.Arguments, words, verb=name)
+        if getattr(parsed, "trust", False):
+            trusted.allow(trusted.ALL)
         module.run(parsed)
 
 

@@ -32,6 +32,7 @@ class Arguments:
     attributes: tuple[str, ...] = ()  # such as smile=1 angle=0.5, of runs that were told them
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
     batch: int = 64  # images drawn at once
+    trust: bool = False  # run code of somebody's own (module:Name) that a run names
     precision: Literal["float32", "bf16"] = "float32"  # bf16: faster on some, other pictures
 
 

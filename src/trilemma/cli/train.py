@@ -10,6 +10,7 @@ from trilemma.forecasting import forecast
 from trilemma.live import Event, counted, device_line, say, shown
 from trilemma.recipe.checking import check
 from trilemma.recipe.files import to_text
+from trilemma.recipe.own import named
 from trilemma.watch import Trained, continued, train
 
 
@@ -22,7 +23,8 @@ def run(command: TrainCommand) -> None:
     if command.dry_run:
         print(to_text(command.recipe))
         say("measuring a few steps of it ...")
-        print("\n".join(forecast_lines(forecast(command.recipe, say=say))))
+        found = forecast(command.recipe, beside=command.beside, say=say)
+        print("\n".join(forecast_lines(found)))
         return
     for seed in command.seeds:
         recipe = replace(command.recipe, seed=seed)
@@ -34,8 +36,10 @@ def run(command: TrainCommand) -> None:
                 run = command.continue_run
                 trained = continued(run, recipe, out=out, show=show, say=say, progress=progress)
             else:
-                trained = train(recipe, out=out, show=show, say=say, progress=progress)
-        tell(trained)
+                trained = train(
+                    recipe, out=out, beside=command.beside, show=show, say=say, progress=progress
+                )
+        tell(trained, any(named(recipe)))
 
 
 @contextmanager
@@ -68,13 +72,13 @@ def displayed(
         yield show, progress
 
 
-def tell(trained: Trained) -> None:
-    """Say where a run lies and what to do with it."""
-    place = trained.folder.path
+def tell(trained: Trained, own: bool) -> None:
+    """Say where a run lies and what to do with it; own: its recipe names code of the user's own."""
+    place, more = trained.folder.path, " --trust" if own else ""
     if trained.state is None:
         print(f"{place}: finished already")
-        print(f"  train it on:  trilemma train --continue {place} --epochs 10")
+        print(f"  train it on:  trilemma train --continue {place} --epochs 10{more}")
     else:
         print(f"{place}: {trained.state.images_seen:,} images in {trained.state.seconds:,.0f} s")
-    print(f"  look:         trilemma sample {place}")
-    print(f"  compare:      trilemma compare {place} OTHER_RUN")
+    print(f"  look:         trilemma sample {place}{more}")
+    print(f"  compare:      trilemma compare {place} OTHER_RUN{more}")

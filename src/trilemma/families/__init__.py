@@ -1,27 +1,32 @@
 """Recipe -> Family: what is trained, with which losses, as plain values."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from trilemma.data.labels import labels_of
 from trilemma.data.values import Source
-from trilemma.families import adversarial, conditions, diffusion
+from trilemma.families import adversarial, conditions, diffusion, own
 from trilemma.families.family import Family
+from trilemma.families.own import Rows
 from trilemma.recipe.recipe import Recipe
 
-FAMILIES: Mapping[str, Callable[[Recipe], Family]] = {
+FAMILIES: Mapping[str, Callable[[Recipe, Rows], Family]] = {
     "adversarial": adversarial.build,
     "diffusion": diffusion.build,
 }
 
 
-def build(recipe: Recipe) -> Family:
-    """Make the family a recipe describes; its networks are drawn from the recipe's seed."""
-    return FAMILIES[recipe.family.kind](recipe)
+def build(recipe: Recipe, *, beside: Path | None = None) -> Family:
+    """Make the family a recipe describes; its networks are drawn from the recipe's seed.
+
+    beside: the recipe's folder, where networks and losses of a user's own may lie.
+    """
+    return FAMILIES[recipe.family.kind](recipe, own.rows(recipe, beside))
 
 
-def built(recipe: Recipe, source: Source) -> Family:
+def built(recipe: Recipe, source: Source, *, beside: Path | None = None) -> Family:
     """Make the family of a recipe that knows its source's labels; its generator remembers some."""
-    family, labels = build(recipe), labels_of(source)
+    family, labels = build(recipe, beside=beside), labels_of(source)
     if labels is not None:
         conditions.remember(family.nets["generator"], recipe.data, labels)
     return family

@@ -8,12 +8,14 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from trilemma.errors import RecipeError
 from trilemma.families import conditions
 from trilemma.families.adaptive import adaptive
 from trilemma.families.duel import Duel, leaves_marks
 from trilemma.families.family import Draw, Family, Phase, Shared
+from trilemma.families.own import NONE, Rows
 from trilemma.maths import augmentation
-from trilemma.maths.gan_losses import GAN_LOSSES
+from trilemma.maths.gan_losses import GAN_LOSSES, GanLoss
 from trilemma.maths.samplers import randn_each
 from trilemma.nets.blocks import whole
 from trilemma.nets.conditioned import (
@@ -42,20 +44,22 @@ CRITICS: Mapping[str, Callable[..., nn.Module]] = {
 }
 
 
-def build(recipe: Recipe) -> Family:
+def build(recipe: Recipe, own: Rows = NONE) -> Family:
     """Make the networks, drawn from the recipe's seed, and the two phases that train them.
 
+    own: rows that stand in no table.
     RecipeError: they are to be told labels, and the recipe knows none.
     """
     family = recipe.family
     assert isinstance(family, AdversarialRecipe), "the recipe's family is another one"
-    generator, critic = networks(recipe, family)
+    generator, critic = networks(recipe, family, own)
     nets = nn.ModuleDict({"generator": generator, "critic": critic})
     controller = adaptive(recipe)
     if controller is not None:
         nets["adaptive"] = controller
-    duel = Duel(generator, critic, GAN_LOSSES[family.loss], recipe, controller)
-    noise = draws(recipe, family)
+    loss: GanLoss = {**GAN_LOSSES, **own}[family.loss]
+    duel = Duel(generator, critic, loss, recipe, controller)
+    noise = draws(recipe, family, loss)
     return Family(
         nets=nets,
         optimizers={
@@ -83,7 +87,7 @@ def build(recipe: Recipe) -> Family:
     )
 
 
-def networks(recipe: Recipe, family: AdversarialRecipe) -> tuple[nn.Module, nn.Module]:
+def networks(recipe: Recipe, family: AdversarialRecipe, own: Rows) -> tuple[nn.Module, nn.Module]:
     """Make generator and critic and, where labels are told, what tells them."""
     size, channels = parse_size(recipe.data.size), recipe.data.channels
     count = conditions.count(recipe.data) if family.condition != "none" else 0
@@ -91,9 +95,10 @@ def networks(recipe: Recipe, family: AdversarialRecipe) -> tuple[nn.Module, nn.M
     longer = replace(family.generator, latent=latent + (family.condition_width if count else 0))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        generator = make(GENERATORS, longer, size=size, channels=channels)
-        critic = make(CRITICS, family.critic, size=size, channels=channels + maps)
+        generator = make({**GENERATORS, **own}, longer, size=size, channels=channels)
+        critic = make({**CRITICS, **own}, family.critic, size=size, channels=channels + maps)
         if count:
+            halves(critic, family)
             width = family.condition_width
             generator = ConditionalGenerator(generator, conditions=count, width=width)
             critic = JUDGES[family.condition](critic, count, size)
@@ -107,7 +112,18 @@ JUDGES: Mapping[str, Callable[[Any, int, tuple[int, int]], nn.Module]] = {
 }
 
 
-def draws(recipe: Recipe, family: AdversarialRecipe) -> dict[str, Draw]:
+def halves(critic: nn.Module, family: AdversarialRecipe) -> None:
+    """Refuse a critic in one piece where what is told joins in the middle: RecipeError."""
+    lacking = [n for n in ("features", "score", "width_of_features") if not hasattr(critic, n)]
+    if lacking and family.condition != "concat":
+        raise RecipeError(
+            f"family.condition = '{family.condition}' needs a critic with features(images) [N, F], "
+            f"score(features) [N] and width_of_features; '{family.critic.name}' lacks "
+            f"{', '.join(lacking)}; add them, or set family.condition = 'concat'"
+        )
+
+
+def draws(recipe: Recipe, family: AdversarialRecipe, loss: GanLoss) -> dict[str, Draw]:
     """Name every random tensor of a step; both phases draw the same."""
     noise: dict[str, Draw] = {"latents": latents(family.generator.latent)}
     shape = (recipe.data.channels, *parse_size(recipe.data.size))
@@ -119,7 +135,7 @@ def draws(recipe: Recipe, family: AdversarialRecipe) -> dict[str, Draw]:
     if family.slopes == "differences":
         due = {"real": family.r1, "fake": family.r2}
         noise |= {f"step_{kind}": gaussian(shape) for kind, weight in due.items() if weight}
-    if family.gp or GAN_LOSSES[family.loss].distance:
+    if family.gp or loss.distance:
         noise["between"] = lambda n, rng: torch.rand(n, generator=rng, device=rng.device)
     if family.dragan:
         noise["near"] = gaussian(shape)

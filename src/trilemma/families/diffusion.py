@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from trilemma.errors import RecipeError
 from trilemma.families import conditions
+from trilemma.families.duel import leaves_marks
 from trilemma.families.family import (
     Batch,
     Draw,
@@ -21,6 +22,7 @@ from trilemma.families.family import (
     Phase,
     TensorClock,
 )
+from trilemma.families.own import NONE, Rows
 from trilemma.families.process import PROCESSES, Process
 from trilemma.maths.noise import PREDICTIONS, SCHEDULES
 from trilemma.maths.samplers import SAMPLERS, Denoise, randn_each
@@ -31,9 +33,10 @@ from trilemma.recipe.recipe import DiffusionRecipe, Recipe, parse_size
 GENERATORS: Mapping[str, Callable[..., nn.Module]] = {"unet": UNet}
 
 
-def build(recipe: Recipe) -> Family:
+def build(recipe: Recipe, own: Rows = NONE) -> Family:
     """Make the network, drawn from the recipe's seed, and the phase that trains it.
 
+    own: rows that stand in no table.
     RecipeError: an unknown schedule, prediction or sampler, or sizes that do not fit.
     """
     family = recipe.family
@@ -42,7 +45,7 @@ def build(recipe: Recipe) -> Family:
     choose("prediction", family.prediction, PREDICTIONS)
     choose("sampler", family.sampler, SAMPLERS)
     shape = (recipe.data.channels, *parse_size(recipe.data.size))
-    net = make_generator(recipe, shape)
+    net = make_generator(recipe, shape, own)
     process = PROCESSES[family.process](family)
     process.prepare(net)
 
@@ -74,7 +77,7 @@ def build(recipe: Recipe) -> Family:
         ),
         averaged=("generator",),
         guides={"guide": Guide("generator", family.guide_at)} if has_guide(family) else {},
-        splits=True,
+        splits=not leaves_marks(net),
         latents=partial(randn_each, shape),
         render=lambda nets, noise, rngs, asked, options: render(
             process, nets, noise, rngs, asked, chosen(family, options)
@@ -84,14 +87,15 @@ def build(recipe: Recipe) -> Family:
     )
 
 
-def make_generator(recipe: Recipe, shape: tuple[int, int, int]) -> nn.Module:
+def make_generator(recipe: Recipe, shape: tuple[int, int, int], own: Rows) -> nn.Module:
     """Build the network of images [C, H, W]; the fields of its dataclass are the arguments."""
     fields = asdict(recipe.family.generator)
     if recipe.family.condition != "none":
         fields["conditions"] = conditions.count(recipe.data)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        return GENERATORS[fields.pop("name")](size=shape[1:], channels=shape[0], **fields)
+        table: Mapping[str, Callable[..., nn.Module]] = {**GENERATORS, **own}
+        return table[fields.pop("name")](size=shape[1:], channels=shape[0], **fields)
 
 
 def has_guide(family: DiffusionRecipe) -> bool:

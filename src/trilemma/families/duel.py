@@ -169,7 +169,8 @@ class Duel:
         recipe, real = self.recipe, shown["real"].detach()
         places = {}
         if "between" in noise:
-            places["between"] = between(real, shown["fake"].detach(), noise["between"])
+            fake = shown["fake"].detach().to(real.dtype)  # autocast may have made it bf16
+            places["between"] = between(real, fake, noise["between"])
         if "near" in noise:
             places["near"] = real + recipe.dragan_std * noise["near"]
         weights = {"between": recipe.gp, "near": recipe.dragan}
@@ -195,7 +196,8 @@ class Duel:
         if self.adaptive is None:
             return {}
         plain = {kind: score.detach() for kind, score in scores.items()}
-        signal = overfitting(**plain, middle=self.loss.middle)
+        apart = self.loss.paired or self.loss.distance  # only differences of scores mean anything
+        signal = overfitting(**plain, middle=None if apart else self.loss.middle)
         return {SIGNAL: signal, "ada_p": self.adaptive.chance.expand(len(signal))}
 
     def after_critic(self, at: Clock, scalars: Mapping[str, Tensor]) -> None:
@@ -234,7 +236,8 @@ class Duel:
 
 def has_batch_statistics(net: nn.Module) -> bool:
     """Does an image's output depend on its batch mates?"""
-    return any(isinstance(layer, nn.BatchNorm2d) for layer in net.modules())
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+    return any(isinstance(layer, kinds) for layer in net.modules())
 
 
 def leaves_marks(net: nn.Module) -> bool:

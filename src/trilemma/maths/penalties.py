@@ -21,7 +21,7 @@ def between(real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
 
     Source: Gulrajani et al. 2017, arXiv:1704.00028, algorithm 1, line 6.
     """
-    return torch.lerp(real, fake, share.reshape(-1, *[1] * (real.ndim - 1)))
+    return torch.lerp(real, fake.to(real.dtype), share.reshape(-1, *[1] * (real.ndim - 1)))
 
 
 def apart_from_one(squared: Tensor) -> Tensor:

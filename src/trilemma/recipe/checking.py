@@ -9,7 +9,8 @@ import re
 from trilemma.errors import RecipeError
 from trilemma.recipe.checking_networks import check_critic, check_generator
 from trilemma.recipe.files import SCHEMA
-from trilemma.recipe.networks import UNet
+from trilemma.recipe.networks import OwnCritic, UNet
+from trilemma.recipe.own import check_network, check_path, is_path
 from trilemma.recipe.ranges import each, inside, known, not_negative, positive, share
 from trilemma.recipe.recipe import (
     AdversarialRecipe,
@@ -91,7 +92,10 @@ def _optimizer(prefix: str, optimizer: OptimizerRecipe) -> None:
 def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
     from trilemma.maths.gan_losses import GAN_LOSSES
 
-    known("family.loss", family.loss, GAN_LOSSES)
+    if is_path(family.loss):
+        check_path("family.loss", family.loss)
+    else:
+        known("family.loss", family.loss, GAN_LOSSES)
     _augmented(family, size)
     each(family, "family", not_negative, "instance_noise instance_noise_images r1 r2 penalty_end")
     each(family, "family", not_negative, "gp dragan clip_weights auxiliary")
@@ -135,9 +139,10 @@ def _augmented(family: AdversarialRecipe, size: tuple[int, int]) -> None:
 
 
 def _lipschitz(family: AdversarialRecipe) -> None:
-    """Refuse a Wasserstein critic that nothing holds back."""
+    """Refuse a Wasserstein critic that nothing holds back; one of the user's own may do so."""
     fields = (*PENALTIES, "clip_weights")
     held = family.critic.spectral_norm or any(getattr(family, name) for name in fields)
+    held = held or isinstance(family.critic, OwnCritic)
     if family.loss == "wasserstein" and not held:
         raise RecipeError(
             "family.loss = 'wasserstein' needs a critic that is held back; set family.gp = 10.0, "
@@ -172,7 +177,19 @@ def _diffusion(family: DiffusionRecipe, size: tuple[int, int]) -> None:
             f"family.sigma_max is {family.sigma_max:g}; allowed: more than family.sigma_min, "
             f"{family.sigma_min:g}"
         )
-    _unet(family.generator, size)
+    _denoiser(family, size)
+
+
+def _denoiser(family: DiffusionRecipe, size: tuple[int, int]) -> None:
+    if isinstance(family.generator, UNet):
+        _unet(family.generator, size)
+        return
+    check_network("family.generator", family.generator)
+    if family.condition != "none":
+        raise RecipeError(
+            f"family.condition = '{family.condition}' is for the network unet, not for one of your "
+            "own; set family.condition = 'none' or family.generator.name = 'unet'"
+        )
 
 
 def _unet(net: UNet, size: tuple[int, int]) -> None:

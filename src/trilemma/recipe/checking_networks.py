@@ -9,6 +9,8 @@ from trilemma.recipe.networks import (
     DCGANCritic,
     DCGANGenerator,
     Generator,
+    OwnCritic,
+    OwnGenerator,
     PerceptronCritic,
     PerceptronGenerator,
     R3Critic,
@@ -16,6 +18,7 @@ from trilemma.recipe.networks import (
     ResidualCritic,
     ResidualGenerator,
 )
+from trilemma.recipe.own import check_network
 from trilemma.recipe.ranges import each, positive
 
 Size = tuple[int, int]  # height, width
@@ -41,6 +44,10 @@ def check_critic(net: Critic, size: Size, penalties: list[str]) -> None:
 
 def _dense(net: PerceptronGenerator | PerceptronCritic, prefix: str, size: Size) -> None:
     each(net, prefix, positive, "width depth")
+
+
+def _own(net: OwnGenerator | OwnCritic, prefix: str, size: Size) -> None:
+    check_network(prefix, net)
 
 
 def _pyramid(net: Any, prefix: str, size: Size) -> None:
@@ -78,6 +85,8 @@ Check = Callable[[Any, str, Size], None]
 CHECKS: Mapping[type, Check] = {  # by network: (it, its place in the recipe, the images' size)
     DCGANCritic: _pyramid,
     DCGANGenerator: _pyramid,
+    OwnCritic: _own,
+    OwnGenerator: _own,
     PerceptronCritic: _dense,
     PerceptronGenerator: _dense,
     R3Critic: _bottlenecks,

@@ -170,6 +170,7 @@ MEANINGS: Sequence[tuple[str, Reader]] = (
         "sample|sampling count|size|per image|batch|save|per|epoch|latent|noise|fixed?",
         whole("watch.grid"),
     ),
+    ("sample|image grid per count?", whole("watch.grid")),
     ("fixed noise size|count", whole("watch.grid")),
     ("image count save|log", whole("watch.grid")),
     (

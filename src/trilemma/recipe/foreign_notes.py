@@ -23,7 +23,7 @@ NOTES: Sequence[tuple[str, Reader]] = (
     ("sample|sampling path|image|output|save|generator|fixed|noise|log|class|name?", sampled),
     ("image path save|output|generator|log", sampled),
     ("image save|output path?", sampled),
-    ("grid count|size|image|sample|dim|save|per|path?", note("a grid is as square as can be")),
+    ("grid count|size|image|sample|dim|save|path?", note("a grid is as square as can be")),
     ("gif save|sample|interval|path|image|log|loss?", note("RUN/progress.gif shows all grids")),
     ("output|save path|experiment|name|data?", FOLDER),
     ("output|save model path|name?", CHECKPOINTS),

@@ -110,5 +110,35 @@ class UNet:
     unshuffle: int = 1  # 2: pixels of 2x2 become channels, a quarter of the cost
 
 
-Generator = DCGANGenerator | PerceptronGenerator | R3Generator | ResidualGenerator
-Critic = DCGANCritic | PerceptronCritic | R3Critic | ResidualCritic
+@dataclass(frozen=True, kw_only=True)
+class OwnGenerator:
+    """A class of a user's own: Net(size, channels, latent, settings); forward(z) gives images."""
+
+    name: str = ""  # module:Class, of a file in this folder
+    latent: int = 64  # numbers in the latent vector z
+    settings: tuple[str, ...] = ()  # more arguments of the class, such as width=32 norm=true
+    digest: str = ""  # sha256 of the file; filled in, and checked where it is there
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnCritic:
+    """A class of a user's own: Net(size, channels, settings); forward(images) gives scores [N]."""
+
+    name: str = ""  # module:Class, of a file in this folder
+    settings: tuple[str, ...] = ()  # more arguments of the class, such as width=32 norm=true
+    spectral_norm: bool = False  # divide every weight by its largest singular value
+    digest: str = ""  # sha256 of the file; filled in, and checked where it is there
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnDenoiser:
+    """A class of a user's own: Net(size, channels, settings); forward(noisy images, level [N])."""
+
+    name: str = ""  # module:Class, of a file in this folder
+    settings: tuple[str, ...] = ()  # more arguments of the class, such as width=32 norm=true
+    digest: str = ""  # sha256 of the file; filled in, and checked where it is there
+
+
+Generator = DCGANGenerator | PerceptronGenerator | R3Generator | ResidualGenerator | OwnGenerator
+Critic = DCGANCritic | PerceptronCritic | R3Critic | ResidualCritic | OwnCritic
+Denoiser = UNet | OwnDenoiser

@@ -35,7 +35,14 @@ def variants(hint: Any) -> tuple[type, ...]:
 def selector(part: type) -> str:
     """Give the field that tells this dataclass from its alternatives; empty if there is none."""
     known = hints(part)
-    return next((n for n in SELECTORS if get_origin(known.get(n)) is Literal), "")
+    return next(
+        (n for n in SELECTORS if get_origin(known.get(n)) is Literal or is_open(part, n)), ""
+    )
+
+
+def is_open(part: type, name: str) -> bool:
+    """May a field be any name: that of code of a user's own?"""
+    return name == "name" and hints(part).get(name) is str
 
 
 def apply(default: Part, table: Table, *, where: str, prefix: str = "") -> Part:
@@ -138,9 +145,14 @@ def _variant(classes: tuple[type, ...], default: Any, table: Table, place: _Plac
     if chosen is None:
         return default
     names = {name: part for part in classes for name in _names(part)}
+    own = next((part for part in classes if is_open(part, "name")), None)
+    if own is not None and ":" in str(chosen):
+        same = isinstance(default, own) and getattr(default, "name", "") == chosen
+        return default if same else own()
     if chosen not in names:
         what = f"{place.field}.{selector(type(default))}"
-        raise RecipeError(f"{place.where}: {unknown(what, str(chosen), names)}")
+        yours = "; a class of your own is module:Class" if own else ""
+        raise RecipeError(f"{place.where}: {unknown(what, str(chosen), names)}{yours}")
     return default if isinstance(default, names[chosen]) else names[chosen]()
 
 

@@ -6,7 +6,14 @@ The comment beside a field is its `--help`; it says the unit, or what 0 means.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from trilemma.recipe.networks import Critic, DCGANCritic, DCGANGenerator, Generator, UNet
+from trilemma.recipe.networks import (
+    Critic,
+    DCGANCritic,
+    DCGANGenerator,
+    Denoiser,
+    Generator,
+    UNet,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +59,8 @@ class AdversarialRecipe:
     """A generator and a critic."""
 
     kind: Literal["adversarial"] = "adversarial"
-    loss: str = "bce"  # bce, hinge, least-squares, relativistic, saturating, wasserstein
+    loss: str = "bce"  # bce, hinge, relativistic, ...; a wrong name lists all; or module:name
+    loss_digest: str = ""  # sha256 of the file of a loss of your own; filled in
     label_real: float = 1.0  # target for real images under bce; 0.9: one-sided label smoothing
     instance_noise: float = 0.0  # std, image units, added to what the critic sees
     instance_noise_images: int = 0  # images until that noise is gone; 0: at the end
@@ -101,7 +109,7 @@ class DiffusionRecipe:
     guidance: float = 1.0  # factor on the way from the guide's image to the network's; 1: no guide
     guide_below: float = 0.0  # noise level under which the guide is asked, image units; 0: always
     guide_at: float = 0.2  # share of the training at which the averaged weights become the guide
-    generator: UNet = field(default_factory=UNet)
+    generator: Denoiser = field(default_factory=UNet)
     optimizer: OptimizerRecipe = field(default_factory=lambda: OptimizerRecipe(clip=1.0))
 
 
@@ -139,7 +147,7 @@ class WatchRecipe:
     metric: str = "fd"  # fd, kid; lower is better
     extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, points, stacked
     n: int = 1000  # images drawn for a score, at most 1000
-    best: Literal["score", "generator_loss"] = "score"  # which checkpoint is kept as best
+    best: Literal["score", "generator_loss", "last"] = "score"  # kept: the lowest, or the last
     sampler: str = ""  # empty: the recipe's own
     steps: int = 0  # of that sampler; 0: the recipe's own, at most 20
     grid: int = 64  # images in the grid of fixed seeds
