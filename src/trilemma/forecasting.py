@@ -16,6 +16,7 @@ from trilemma.measuring import asked, horizon, measured, scores_in, to_plain
 from trilemma.recipe.recipe import Recipe, TrainRecipe
 from trilemma.sampling import Drawer, drawn
 from trilemma.step import Task, prepare
+from trilemma.warmstart import freeze
 from trilemma.watch import watched_options
 
 BYTES_A_WEIGHT = 4
@@ -36,6 +37,7 @@ def forecast(
     recipe = labelled(recipe, source)
     tried(recipe, beside=beside)
     family = built(recipe, source, beside=beside)
+    freeze(family, recipe)
     batches = Batches(source, recipe.train.batch_size, seed=recipe.seed, device=device)
     task = Task(recipe=recipe, family=family, batches=batches, device=device)
     prepare(task)

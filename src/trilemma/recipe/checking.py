@@ -49,6 +49,7 @@ def check(recipe: Recipe) -> None:
     for name in ("generator_optimizer", "critic_optimizer", "optimizer"):
         if hasattr(family, name):
             _optimizer(f"family.{name}", getattr(family, name))
+    _start(recipe)
     _train(recipe.train)
     _watch(recipe.watch, family)
     _speed(recipe.speed)
@@ -212,6 +213,21 @@ def _unet(net: UNet, size: tuple[int, int]) -> None:
                 f"{prefix}.heads is {net.heads}; allowed: what divides the {features} features "
                 f"that get attention at side {side}"
             )
+
+
+def _start(recipe: Recipe) -> None:
+    start = recipe.start
+    not_negative("start.freeze", start.freeze)
+    if start.freeze and not start.run:
+        raise RecipeError(
+            f"start.freeze is {start.freeze}, and drawn layers would stay as they are; "
+            "name the run they come from with --from RUN, or set start.freeze = 0"
+        )
+    if start.freeze and not isinstance(recipe.family, AdversarialRecipe):
+        raise RecipeError(
+            f"start.freeze is {start.freeze} and family.kind = 'diffusion', which has no critic; "
+            "set start.freeze = 0"
+        )
 
 
 def _train(train: TrainRecipe) -> None:
