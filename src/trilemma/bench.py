@@ -14,9 +14,9 @@ from torch.optim import AdamW, Optimizer
 
 from trilemma import devices, machine
 from trilemma.average import Average, kept
-from trilemma.data.batches import Batch, Batches
+from trilemma.data.batches import Batch
 from trilemma.data.labels import labelled
-from trilemma.data.pairs import pairs_of
+from trilemma.data.pairs import batches_of
 from trilemma.data.values import Source
 from trilemma.families import build, built
 from trilemma.families.family import At, Family, Phase
@@ -211,13 +211,7 @@ def measured_task(recipe: Recipe, device: torch.device) -> Task:
     recipe = replace(recipe, train=endless)
     source = noise(recipe)
     recipe = labelled(recipe, source)
-    batches = Batches(
-        source,
-        recipe.train.batch_size,
-        seed=recipe.seed,
-        device=device,
-        pair=pairs_of(recipe, source),
-    )
+    batches = batches_of(recipe, source, device=device)
     task = Task(
         recipe=recipe, family=built(recipe, source), batches=batches, device=device, threads=threads
     )

@@ -8,9 +8,8 @@ from typing import Any
 
 from trilemma import devices
 from trilemma.average import kept
-from trilemma.data.batches import Batches
 from trilemma.data.labels import labelled
-from trilemma.data.pairs import pairs_of
+from trilemma.data.pairs import batches_of
 from trilemma.data.sources import open_source
 from trilemma.families import built
 from trilemma.families.trial import tried
@@ -38,13 +37,7 @@ def forecast(
     recipe = labelled(recipe, source)
     tried(recipe, beside=beside)
     family = built(recipe, source, beside=beside, say=say)
-    batches = Batches(
-        source,
-        recipe.train.batch_size,
-        seed=recipe.seed,
-        device=device,
-        pair=pairs_of(recipe, source, say=say),
-    )
+    batches = batches_of(recipe, source, device=device, say=say)
     task = Task(recipe=recipe, family=family, batches=batches, device=device)
     prepare(task)
     compute, seconds_per_image = measured(task)

@@ -14,9 +14,8 @@ from trilemma import counting, devices, extracting, live, processes, signs, tens
 from trilemma.asking import pictured
 from trilemma.beginning import begin_from, claim, continues, fits, no_file, notes
 from trilemma.checkpoint import State, checkpoints
-from trilemma.data.batches import Batches
 from trilemma.data.labels import labelled
-from trilemma.data.pairs import pairs_of
+from trilemma.data.pairs import batches_of
 from trilemma.data.sources import open_source
 from trilemma.data.values import Source
 from trilemma.errors import MemoryTooSmallError, RecipeError, RunError
@@ -109,14 +108,7 @@ def train(
         claim(folder, recipe, source, watched=facts, extractor=kept, code=code)
         for line in said:
             folder.say(line)
-    batches = Batches(
-        source,
-        recipe.train.batch_size,
-        seed=recipe.seed,
-        flip=recipe.data.flip,
-        device=device,
-        pair=pairs_of(recipe, source, say=tell),
-    )
+    batches = batches_of(recipe, source, device=device, say=tell)
     try:
         state = training.train(
             recipe,

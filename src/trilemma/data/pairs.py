@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trilemma.data.batches import Taken
+from trilemma.data.batches import Batches, Taken
 from trilemma.data.degrade import Matched, Size, as_generated, bicubic, second_order
 from trilemma.data.sources import open_named
 from trilemma.data.values import PixelRows, Source
@@ -74,6 +74,20 @@ class Pairs:
         if self.low == REAL:
             return second_order(image, size, generator)
         return as_generated(image, size, generator, self.matched)
+
+
+def batches_of(
+    recipe: Recipe, source: Source, *, device: torch.device, say: Say = quiet
+) -> Batches:
+    """Make the batches of a recipe, as pairs where it enlarges. Errors: as `pairs_of`."""
+    return Batches(
+        source,
+        recipe.train.batch_size,
+        seed=recipe.seed,
+        flip=recipe.data.flip,
+        device=device,
+        pair=pairs_of(recipe, source, say=say),
+    )
 
 
 def cut(image: Tensor, corner: list[int], side: int) -> Tensor:
