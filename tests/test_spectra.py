@@ -9,7 +9,7 @@ from torch import Tensor
 from trilemma.maths.spectra import difference, power
 
 
-def clouds(n: int, *, seed: int, side: int = 96) -> Tensor:
+def clouds(n: int, *, seed: int, side: int = 48) -> Tensor:
     """Make images whose power falls with the square of the frequency, as that of photos does."""
     generator = torch.Generator().manual_seed(seed)
     noise = torch.fft.fft2(torch.randn(n, 3, side, side, generator=generator, dtype=torch.float64))
@@ -28,14 +28,14 @@ def test_white_noise_has_its_variance_at_every_frequency() -> None:
 @pytest.mark.parametrize(("blur", "noise"), [(0.0, 0.0), (0.8, 0.0), (0.0, 0.05), (0.7, 0.03)])
 def test_what_was_done_is_found(blur: float, noise: float) -> None:
     """Other images of the same kind are blurred by SciPy, coloured, and given noise."""
-    real, other = clouds(60, seed=0), clouds(60, seed=1)
+    real, other = clouds(300, seed=0), clouds(300, seed=1)
     made = gaussian_filter(other.numpy(), (0, 0, blur, blur)) if blur else other.numpy()
     gain, offset = np.array([0.7, 1.0, 1.3]), np.array([0.1, 0.0, -0.2])
     made = made * gain[:, None, None] + offset[:, None, None]
     made = made + noise * np.random.default_rng(0).standard_normal(made.shape)
     found = difference(torch.from_numpy(made), real)
     assert found.blur == pytest.approx(blur, abs=0.15)  # 0.15 px: 3 % of what is midway up
-    assert found.noise == pytest.approx(noise, abs=0.006)
+    assert found.noise == pytest.approx(noise, abs=0.012)
     for channel in range(3):
         assert found.gain[channel] == pytest.approx(gain[channel], rel=0.12)
         assert found.offset[channel] == pytest.approx(offset[channel], abs=0.05)
