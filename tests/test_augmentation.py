@@ -108,7 +108,7 @@ def test_geometry_is_one_affine_resampling(sides: tuple[int, int]) -> None:
         scale, stretch = (2 ** (0.2 * NormalDist().inv_cdf(n)) for n in (u, w))
         turn, along = (
             np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]])  # (down, right)
-            for a in (2 * np.pi * v, np.pi * x)
+            for a in (2 * np.pi * v, -np.pi * x)
         )
         back = scale * along.T @ np.diag([1 / stretch, stretch]) @ along @ turn
         offset = middle - back @ middle
@@ -123,6 +123,14 @@ def test_geometry_of_a_quarter_is_a_turn_and_of_the_middle_nothing() -> None:
     assert torch.allclose(still, images, atol=1e-5)
     quarter = augment(images, torch.tensor([[0.5, 0.25, 0.5, 0.7]]), ("geometry",))
     assert torch.allclose(quarter, images.rot90(1, (2, 3)), atol=1e-5)
+
+
+def test_geometry_keeps_its_places_under_autocast() -> None:
+    images, numbers = drawn(4, 3, 32, 32), drawn(4, 4, seed=1)
+    plain = augment(images, numbers, ("geometry",))
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = augment(images.bfloat16(), numbers, ("geometry",))
+    assert torch.allclose(rounded.float(), plain, atol=1e-2)
 
 
 def test_scales_are_log_normal_and_without_their_rarest() -> None:

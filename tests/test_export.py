@@ -16,7 +16,8 @@ from trilemma import export as exporting
 from trilemma import runs
 from trilemma.errors import RunError
 from trilemma.evaluation import read_scores, write_scores
-from trilemma.export import Note, export
+from trilemma.export import export
+from trilemma.licences import Note
 from trilemma.recipe import files
 from trilemma.runfolder import RunFolder, write_json
 from trilemma.sampling import drawn, load_generator

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 import tiny
 from handmade import make_run, noise, write_folder
-from trilemma import beginning, export, extracting, live, processes, watch
+from trilemma import beginning, extracting, licences, live, processes, watch
 from trilemma.assessing import assess
 from trilemma.checkpoint import State, read_state
 from trilemma.cli.main import main
@@ -94,9 +94,9 @@ def test_a_run_says_what_it_is_watched_with(finished: Path, data: Path, tmp_path
 
 def test_the_licence_has_the_schema_of_a_bundle_s(finished: Path) -> None:
     content = json.loads((finished / "licence.json").read_text("utf-8"))
-    assert content["schema"] == beginning.LICENCES == export.SCHEMA
-    assert export.read_licences(finished) == [
-        export.Note(what="training images digits:train", licence="not stated")
+    assert content["schema"] == licences.SCHEMA
+    assert licences.read_licences(finished) == [
+        licences.Note(what="training images digits:train", licence="not stated")
     ]
 
 
@@ -248,7 +248,7 @@ def test_a_run_goes_on_from_the_checkpoint_that_is_named(run: Path) -> None:
         parent = load_file(run / f"checkpoints/{images}/nets.safetensors")
         name = "generator.first.weight" if "generator.first.weight" in parent else min(parent)
         assert bool((parent[name] == end[name]).all()) is same
-    assert export.licences(find_run(str(new)))
+    assert licences.licences(find_run(str(new)))
     last = watch.continued(f"{run}@last", longer(run))
     assert last.folder.name == "whole+64"
     assert read_state(run / "checkpoints/64").images_total == 64

@@ -12,13 +12,13 @@ from trilemma.atomic import whole_folder, write_bytes, write_text
 from trilemma.checkpoint import State, read_state, write_state
 from trilemma.data.values import Source
 from trilemma.errors import RunError
+from trilemma.licences import Note, as_plain, licences
 from trilemma.recipe import files
 from trilemma.recipe.naming import digest
 from trilemma.recipe.recipe import OptimizerRecipe, Recipe
 from trilemma.runfolder import RunFolder, write_json
 from trilemma.runs import Found
-
-LICENCES = 1  # schema of licence.json
+from trilemma.warmstart import START, Started
 
 
 def no_file(out: Path | None) -> None:
@@ -58,17 +58,20 @@ def claim(
     *,
     watched: Mapping[str, Any],
     extractor: Path | None,
+    started: Started | None,
     code: Mapping[str, bytes],
 ) -> None:
     """Write what a run has from the start; its recipe last, for that makes the folder a run.
 
-    watched: what its scores are made with. extractor: a file to copy into the run. code: sources of
-    the user's own, by name.
+    watched: what its scores are made with. extractor: a file to copy into the run. started: what
+    its networks begin with, if it is another's weights. code: sources of the user's own, by name.
     """
     if extractor is not None:
         extracting.settle(extractor, folder)
     if not (folder.path / "watched.json").is_file():
         write_json(folder.file("watched.json"), watched)
+    if started is not None:
+        write_json(folder.file(START), started.plain())
     if folder.exists():
         return
     if source.skipped:
@@ -77,13 +80,19 @@ def claim(
         write_text(folder.file("skipped.csv"), text.getvalue())
     for name, content in code.items():
         write_bytes(folder.file(name), content)
-    licence = {"what": f"training images {source.name}", "licence": source.licence or "not stated"}
-    write_json(folder.file("licence.json"), {"schema": LICENCES, "notes": [licence]})
+    own = Note(what=f"training images {source.name}", licence=source.licence or "not stated")
+    known = [own, *(licences(started.parent) if started else ())]
+    write_json(folder.file("licence.json"), as_plain(list(dict.fromkeys(known))))
     files.write(folder.file("recipe.toml"), recipe)
 
 
 def continues(recipe: Recipe, parent: Found) -> None:
     """Refuse what a checkpoint has no place for: Muon or a guide, where it had none, or none."""
+    if recipe.start != parent.recipe.start:
+        raise RunError(
+            "--continue goes on with the run's own weights; --from and --freeze are for a new run: "
+            "drop them, or drop --continue"
+        )
     for name, kept in kept_settings(parent.recipe).items():
         wanted = kept_settings(recipe).get(name)
         if wanted != kept:

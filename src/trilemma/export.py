@@ -1,22 +1,18 @@
 """A run -> a bundle: one network, its recipe, scores, licences, a picture and a card."""
 
-import json
-import re
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from trilemma import extracting
 from trilemma.atomic import whole_folder, write_bytes, write_text
 from trilemma.checkpoint import pack, unpack
-from trilemma.data.named import NAMED
-from trilemma.errors import RunError, TrilemmaError
+from trilemma.errors import RunError
 from trilemma.evaluation import read_scores, write_scores
 from trilemma.images import grid, write_png
+from trilemma.licences import as_plain, licences
 from trilemma.modelcard import card
 from trilemma.places import Say, quiet
 from trilemma.recipe import files
@@ -28,27 +24,9 @@ from trilemma.sampling import drawn, load_generator
 from trilemma.scores import Scores
 from trilemma.weights import sha256_of
 
-SCHEMA = 1  # of licence.json
 SHOWN = 64  # images of the grid, seeds 0 to 63
 PLACE = Path("bundles")  # where bundles go that nobody named a place for
-CLOSED = re.compile(r"\bNC\b|non-?\s?commercial|research only", re.IGNORECASE)
-OPEN = re.compile(r"^(CC0|CC BY|MIT|BSD|Apache|public domain|own work)", re.IGNORECASE)
 SLACK = 60.0  # seconds: a copied run's files are as old as the copy
-
-
-@dataclass(frozen=True, kw_only=True)
-class Note:
-    """A licence that goes along with a network."""
-
-    what: str  # such as training images mnist:train
-    licence: str  # as its owner states it; "not stated"
-
-    @property
-    def commercial(self) -> str:
-        """May it be used commercially? yes, no, or unknown."""
-        if CLOSED.search(self.licence):
-            return "no"
-        return "yes" if OPEN.search(self.licence) else "unknown"
 
 
 def export(run: str, out: Path | None = None, *, device: torch.device, say: Say = quiet) -> Path:
@@ -107,59 +85,15 @@ def fill(place: Path, found: Found, *, name: str, device: torch.device, say: Say
 
 def portable(recipe: Recipe, say: Say) -> Recipe:
     """Leave out of a recipe where things lie on this machine: a whole path is cut to its end."""
+    start = recipe.start
+    if Path(start.run).is_absolute():
+        recipe = replace(recipe, start=replace(start, run=Path(start.run).name))
     root = recipe.data.root
     if not Path(root).is_absolute():
         return recipe
     named = recipe.data.source != "folder"
     say(f"data.root {root} is a place on this machine and is left out of the bundle")
     return replace(recipe, data=replace(recipe.data, root="" if named else Path(root).name))
-
-
-def licences(found: Found) -> list[Note]:
-    """Collect the licences of a run's images and of the runs it goes back to, each once.
-
-    From licence.json of the run; without one, of the named set. What nobody stated is said so.
-    """
-    notes = read_licences(found.place) or [own_licence(found.recipe)]
-    parent = found.place / "parent.txt"
-    if parent.is_file():
-        name = parent.read_text(encoding="utf-8").rpartition(" at ")[0]
-        notes += parent_licences(name)
-    return list(dict.fromkeys(notes))
-
-
-def own_licence(recipe: Recipe) -> Note:
-    """Say under which licence a recipe's images stand."""
-    data = recipe.data
-    if data.source in NAMED:
-        return Note(what=f"training images {data.source}", licence=NAMED[data.source].licence)
-    return Note(what=f"training images {Path(data.root).name}", licence="not stated")
-
-
-def parent_licences(name: str) -> list[Note]:
-    """Collect the licences of a parent run; one that is gone is named."""
-    try:
-        return licences(find_run(name))
-    except TrilemmaError:
-        return [Note(what=f"parent run {name}", licence="not stated: the run is not here")]
-
-
-def read_licences(place: Path) -> list[Note]:
-    """Read a run's or bundle's licence.json; none where it is missing. RunError: it is broken."""
-    path = place / "licence.json"
-    if not path.is_file():
-        return []
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return [Note(what=str(n["what"]), licence=str(n["licence"])) for n in content["notes"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: no licences can be read ({error}); delete or mend it") from error
-
-
-def as_plain(notes: Sequence[Note]) -> dict[str, Any]:
-    """Give licence.json's content."""
-    rows = [{"what": n.what, "licence": n.licence, "commercial": n.commercial} for n in notes]
-    return {"schema": SCHEMA, "notes": rows}
 
 
 def fresh_scores(found: Found, say: Say) -> Scores | None:

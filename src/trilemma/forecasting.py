@@ -17,6 +17,7 @@ from trilemma.measuring import asked, horizon, measured, scores_in, to_plain
 from trilemma.recipe.recipe import Recipe, TrainRecipe
 from trilemma.sampling import Drawer, drawn
 from trilemma.step import Task, prepare
+from trilemma.warmstart import freeze
 from trilemma.watch import watched_options
 
 BYTES_A_WEIGHT = 4
@@ -37,6 +38,7 @@ def forecast(
     recipe = labelled(recipe, source)
     tried(recipe, beside=beside)
     family = built(recipe, source, beside=beside, say=say)
+    freeze(family, recipe)
     batches = batches_of(recipe, source, device=device, say=say)
     task = Task(recipe=recipe, family=family, batches=batches, device=device)
     prepare(task)

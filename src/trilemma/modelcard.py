@@ -1,6 +1,7 @@
 """The card of a bundle: what the model is, made of, worth, and not good for. One Markdown text."""
 
 import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from trilemma.runs import Found
 from trilemma.runviews import machine
 from trilemma.sampling import Drawer
 from trilemma.scores import Column, Score, Scores
+from trilemma.warmstart import START
 
 Rows = Sequence[Mapping[str, str]]  # of licence.json: what, licence, commercial
 
@@ -98,9 +100,20 @@ def training(found: Found) -> str:
         f"- recipe: {recipe}, seed {found.recipe.seed}, whole in recipe.toml",
         f"- these weights: averaged, after {found.images_seen:,} images ({found.checkpoint})",
         f"- the whole training: {duration(seconds, language='en')}, batches of {train.batch_size}",
+        *begun(found),
         *((f"- machine: {where}, torch {facts.get('torch', '?')}",) if facts else ()),
     )
     return "\n".join(rows)
+
+
+def begun(found: Found) -> list[str]:
+    """Say with whose weights the training began; nothing where they were drawn."""
+    path = found.place / START
+    if not path.is_file():
+        return []
+    told = json.loads(path.read_text(encoding="utf-8"))
+    which = f"{told['run']}, {told['checkpoint']} (sha256 {told['weights_sha256'][:12]})"
+    return [f"- begun with: the weights of {which}; its licences go along"]
 
 
 def quality(scores: Scores | None, name: str) -> str:

@@ -169,7 +169,9 @@ def between(net: nn.Module, kinds: tuple[Layer, ...]) -> tuple[list[Tensor], lis
     turned: list[Tensor] = []
     for layer in net.modules():
         weight = layer.weight if isinstance(layer, kinds) else None
-        if isinstance(weight, nn.Parameter) and min(weight.shape[:2]) >= SMALLEST:
+        if not (isinstance(weight, nn.Parameter) and weight.requires_grad):
+            continue
+        if min(weight.shape[:2]) >= SMALLEST:
             (turned if isinstance(layer, nn.ConvTranspose2d) else straight).append(weight)
     return straight, turned
 

@@ -34,6 +34,7 @@ from trilemma.runfolder import RunFolder, write_progress
 from trilemma.runs import find_run, parted
 from trilemma.sampling import Drawer, drawn_together
 from trilemma.sitting import Watch
+from trilemma.warmstart import warm
 from trilemma.watchpairs import DISTANCES, watching_pairs
 
 WATCH_SEED = 1_000_000  # first seed of watched samples; reported ones start at 0
@@ -97,6 +98,7 @@ def train(
         tell(note)
     tried(recipe, beside=beside)
     family = built(recipe, source, beside=beside, say=tell)
+    started = warm(recipe, family, folder, say=tell)
     scorer = scoring(recipe, source, folder, device=device, say=tell)
     watch = watching(
         recipe, family, source, folder, scorer=scorer, device=device, show=show, say=tell
@@ -105,7 +107,7 @@ def train(
     if processes.rank() == 0:
         facts, kept = watched(recipe, source, scorer), scorer.kept if scorer else None
         code = own.kept(recipe, beside)
-        claim(folder, recipe, source, watched=facts, extractor=kept, code=code)
+        claim(folder, recipe, source, watched=facts, extractor=kept, started=started, code=code)
         for line in said:
             folder.say(line)
     batches = batches_of(recipe, source, device=device, say=tell)

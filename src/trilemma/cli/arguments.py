@@ -32,6 +32,8 @@ SHORT = {  # of options that are used often
     "--timesteps": "--family.timesteps",
     "--device": "--speed.device",
     "--precision": "--speed.precision",
+    "--from": "--start.run",
+    "--freeze": "--start.freeze",
 }
 LENGTHS = ("epochs", "images", "minutes")  # fields of train that say how long
 FOLDER = "folder-gan"  # the preset for a folder of images, where none is named

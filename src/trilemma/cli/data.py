@@ -61,7 +61,7 @@ def run(arguments: Arguments) -> None:
     if not arguments.quick:
         seen["forecast"] = forecast_of(recipe, say=say)
         if not arguments.json:
-            print("\n".join(forecast_lines(seen["forecast"])))
+            print("\n".join((*forecast_lines(seen["forecast"]), *often(found, seen["forecast"]))))
     if arguments.json:
         print(json.dumps(seen, indent=1))
 
@@ -127,6 +127,15 @@ def forecast_of(recipe: "Recipe", *, say: Callable[[str], None]) -> dict[str, An
         return forecast(recipe, say=say)
     except TrilemmaError as error:
         return {"error": str(error)}
+
+
+def often(found: "Health", known: dict[str, Any]) -> list[str]:
+    """Say how often the images of a small set are seen."""
+    from trilemma.data.fewimages import long_enough
+
+    if "error" in known:
+        return []
+    return [f"small set:   {line}" for line in long_enough(found.images, known["epochs"])]
 
 
 def forecast_lines(known: dict[str, Any]) -> list[str]:

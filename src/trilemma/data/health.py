@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from trilemma.data.fewimages import of_few
 from trilemma.data.named import NAMED
 from trilemma.data.shape import is_grey
 from trilemma.data.sources import list_images, split_of
@@ -29,7 +30,6 @@ COMPARED = 10_000  # images, at most, that are compared with each other
 TILE, TILES = 64, 64  # side and number of the pictures on the contact sheet
 HALF = 0.5  # of the images; nobody should hold out more
 SHARE = DataRecipe().held_out
-FEW = 1000  # images; below this a generator soon knows its training images by heart
 SIDES = (16, 28, 32, 48, 64)  # of the images to train on, the largest that needs no enlarging
 PRESETS = {
     "cifar10": "cifar10-gan-fast",
@@ -131,7 +131,10 @@ def health(
         sheet=sheet,
         licence=found.licence,
         notes=found.notes + _notes(looks),
-        advice=(*_advice(len(looks), grey), *(_held_out(found) if whole else ())),
+        advice=(
+            *_advice(len(looks), grey, folder=_name(source) not in NAMED),
+            *(_held_out(found) if whole else ()),
+        ),
         command=_command(source, root, side, channels),
     )
 
@@ -258,20 +261,20 @@ def _held_out(found: Found) -> tuple[str, ...]:
     return (f"{line}; hold out more with --data.held-out {share:g}" if share <= HALF else line,)
 
 
-def _advice(images: int, grey: int) -> tuple[str, ...]:
-    lines = []
-    if images < FEW:
-        lines.append(
-            f"{images:,} images are few: expect copies of them, and score with kid rather than fd"
-        )
+def _advice(images: int, grey: int, *, folder: bool) -> tuple[str, ...]:
+    lines = list(of_few(images, folder=folder))
     if 0 < grey < images:
         lines.append(f"{grey:,} images are grey among {images - grey:,} in colour: train in colour")
     return tuple(lines)
 
 
+def _name(source: Source | str) -> str:
+    return split_of(source.name if isinstance(source, Source) else source)[0]
+
+
 def _command(source: Source | str, root: str, side: int, channels: int) -> str:
     """Give the command that trains on this set."""
-    name = split_of(source.name if isinstance(source, Source) else source)[0]
+    name = _name(source)
     words = ["trilemma", "train"]
     if name in NAMED:
         near = "mnist" if channels == 1 else "cifar10"

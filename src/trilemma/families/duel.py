@@ -196,7 +196,8 @@ class Duel:
         if self.adaptive is None:
             return {}
         plain = {kind: score.detach() for kind, score in scores.items()}
-        signal = overfitting(**plain, middle=self.loss.middle)
+        apart = self.loss.paired or self.loss.distance  # only differences of scores mean anything
+        signal = overfitting(**plain, middle=None if apart else self.loss.middle)
         return {SIGNAL: signal, "ada_p": self.adaptive.chance.expand(len(signal))}
 
     def after_critic(self, at: Clock, scalars: Mapping[str, Tensor]) -> None:

@@ -8,10 +8,11 @@ arXiv:2006.06676 (ADA), section 2.2 and appendix C.
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 from torch.nn.functional import grid_sample
 
 SHIFT = 1 / 8  # of a side, at most
@@ -85,20 +86,63 @@ def geometry(images: Tensor, numbers: Tensor) -> Tensor:
     numbers: [N, 4], of the scale, the angle, the stretch and its direction. Scale and stretch are
     2^(0.2 x normal): ADA's, without the rarest. What comes in is 0.
     """
-    scale, angle, stretch, direction = numbers.T
-    normal = torch.special.ndtri(torch.stack([scale, stretch]).clamp(RARE, 1 - RARE))
-    larger, longer = torch.exp2(ZOOM * normal)
-    along = _rotation(torch.pi * direction)
-    stretched = along.mT @ torch.diag_embed(torch.stack([longer, 1 / longer], 1)) @ along
-    # From a place in the answer, in pixels from the middle, to the place it is taken from.
-    back = larger[:, None, None] * stretched @ _rotation(2 * torch.pi * angle)
+    scale, angle, stretch, direction = numbers.T[:, :, None, None]
+    larger, longer = (
+        torch.exp2(ZOOM * torch.special.ndtri(number.clamp(RARE, 1 - RARE)))
+        for number in (scale, stretch)
+    )
+    angle, direction = 2 * torch.pi * angle, torch.pi * direction
+    # From a place in the answer, in pixels from the middle, to the place it is taken from; without
+    # a product of matrices, which autocast would round to a quarter of a pixel.
     height, width = images.shape[2:]
-    down, right = (torch.arange(n).to(numbers) - (n - 1) / 2 for n in (height, width))
-    places = torch.stack([right.repeat(height), down.repeat_interleave(width)], 1)
-    ends = numbers.new_tensor([width, height]) / 2
-    grid = (places @ back.mT / ends).reshape(-1, height, width, 2)
-    changed: Tensor = grid_sample(images, grid, "bilinear", "zeros", align_corners=False)
+    x, y = ((torch.arange(n).to(numbers) - (n - 1) / 2) for n in (width, height))
+    y = y[:, None]
+    x, y = x * angle.cos() - y * angle.sin(), x * angle.sin() + y * angle.cos()
+    ahead_x, ahead_y = direction.cos(), direction.sin()
+    ahead = (longer - 1 / longer) * (x * ahead_x + y * ahead_y)
+    x, y = x / longer + ahead * ahead_x, y / longer + ahead * ahead_y
+    grid = torch.stack([larger * x * (2 / width), larger * y * (2 / height)], -1)
+    changed: Tensor = _Resampled.apply(images.to(grid.dtype), grid)
     return changed
+
+
+class _Resampled(Function):
+    """Bilinear resampling of images [N, C, H, W] at a grid [N, H, W, 2] in [-1, 1]; 0 outside.
+
+    It is linear in the images. PyTorch 2.9 has no second derivative of its own for it.
+    """
+
+    @staticmethod
+    def forward(images: Tensor, grid: Tensor) -> Tensor:
+        return grid_sample(images, grid, "bilinear", "zeros", align_corners=False)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None]:
+        (grid,) = ctx.saved_tensors
+        return _Spread.apply(slopes[0], grid), None
+
+
+class _Spread(Function):
+    """The transpose of resampling: what was taken from a place goes back to it."""
+
+    @staticmethod
+    def forward(slopes: Tensor, grid: Tensor) -> Tensor:
+        transposed = torch.ops.aten.grid_sampler_2d_backward
+        spread: Tensor = transposed(slopes, slopes, grid, 0, 0, False, [True, False])[0]
+        return spread
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, *images: Tensor) -> tuple[Tensor, None]:
+        (grid,) = ctx.saved_tensors
+        return _Resampled.apply(images[0], grid), None
 
 
 AUGMENTATIONS: Mapping[str, Augmentation] = {
@@ -154,12 +198,6 @@ def next_chance(chance: Tensor, *, signal: Tensor, target: float, images: int, r
     """
     moved: Tensor = (chance + (signal - target).sign() * (images / ramp)).clamp(0, 1)
     return moved
-
-
-def _rotation(angle: Tensor) -> Tensor:
-    """Radians [N] -> matrices [N, 2, 2] that turn (right, down) by them."""
-    cosine, sine = angle.cos(), angle.sin()
-    return torch.stack([cosine, -sine, sine, cosine], 1).reshape(-1, 2, 2)
 
 
 def _shift(along: Tensor, side: int, dtype: torch.dtype) -> Tensor:

@@ -15,7 +15,7 @@ class GanLoss(NamedTuple):
     paired: bool = False  # does the generator's loss read the real scores?
     logistic: bool = False  # is the sigmoid of a score a probability of real?
     distance: bool = False  # is real less fake an estimate of the Wasserstein distance?
-    middle: float | None = 0.0  # the score halfway between real and fake; None: it may lie anywhere
+    middle: float = 0.0  # the score halfway between real and fake, unless paired or distance
 
 
 def bce_critic(*, real: Tensor, fake: Tensor) -> Tensor:
@@ -114,10 +114,10 @@ GAN_LOSSES: Mapping[str, GanLoss] = {
     "hinge": GanLoss(hinge_critic, raising_generator),
     "least-squares": GanLoss(least_squares_critic, least_squares_generator, middle=0.5),
     "relativistic": GanLoss(
-        relativistic_critic, relativistic_generator, paired=True, logistic=True, middle=None
+        relativistic_critic, relativistic_generator, paired=True, logistic=True
     ),
     "saturating": GanLoss(bce_critic, saturating_generator, logistic=True),
-    "wasserstein": GanLoss(wasserstein_critic, raising_generator, distance=True, middle=None),
+    "wasserstein": GanLoss(wasserstein_critic, raising_generator, distance=True),
 }
 
 

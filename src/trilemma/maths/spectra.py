@@ -95,4 +95,5 @@ def frequencies(height: int, width: int) -> Tensor:
     down, across = (
         2 * math.pi * torch.fft.fftfreq(n, dtype=torch.float64) for n in (height, width)
     )
-    return down[:, None].square() + across.square()
+    squared: Tensor = down[:, None].square() + across.square()
+    return squared

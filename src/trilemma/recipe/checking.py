@@ -7,12 +7,13 @@ the tables hold functions, so they are imported late: reading a recipe must not 
 import re
 
 from trilemma.errors import RecipeError
+from trilemma.recipe.checking_diffusion import check_diffusion
 from trilemma.recipe.checking_networks import check_critic, check_generator
 from trilemma.recipe.checking_upscale import METRICS as UPSCALE_METRICS
 from trilemma.recipe.checking_upscale import check_low, check_upscale
 from trilemma.recipe.files import SCHEMA
-from trilemma.recipe.networks import OwnCritic, UNet
-from trilemma.recipe.own import check_network, check_path, is_path
+from trilemma.recipe.networks import OwnCritic
+from trilemma.recipe.own import check_path, is_path
 from trilemma.recipe.ranges import each, inside, known, not_negative, positive, share
 from trilemma.recipe.recipe import (
     AdversarialRecipe,
@@ -54,10 +55,11 @@ def check(recipe: Recipe) -> None:
     if isinstance(family, AdversarialRecipe):
         _adversarial(family, parse_size(recipe.data.size))
     elif isinstance(family, DiffusionRecipe):
-        _diffusion(family, parse_size(recipe.data.size))
+        check_diffusion(family, parse_size(recipe.data.size))
     for name in ("generator_optimizer", "critic_optimizer", "optimizer"):
         if hasattr(family, name):
             _optimizer(f"family.{name}", getattr(family, name))
+    _start(recipe)
     _train(recipe.train)
     _watch(recipe.watch, family)
     _speed(recipe.speed)
@@ -158,69 +160,20 @@ def _lipschitz(family: AdversarialRecipe) -> None:
         )
 
 
-def _diffusion(family: DiffusionRecipe, size: tuple[int, int]) -> None:
-    from trilemma.maths.noise import PREDICTIONS, SCHEDULES
-    from trilemma.maths.samplers import SAMPLERS
-
-    known("family.schedule", family.schedule, SCHEDULES)
-    known("family.prediction", family.prediction, PREDICTIONS)
-    known("family.sampler", family.sampler, SAMPLERS)
-    each(family, "family", positive, "steps sigma_data sigma_std sigma_min guidance guide_at")
-    share("family.label_dropout", family.label_dropout)
-    share("family.guide_at", family.guide_at)
-    not_negative("family.guide_below", family.guide_below)
-    if family.process != "ddpm" and 0 < family.guide_below < family.sigma_min:
+def _start(recipe: Recipe) -> None:
+    start = recipe.start
+    not_negative("start.freeze", start.freeze)
+    if start.freeze and not start.run:
         raise RecipeError(
-            f"family.guide_below is {family.guide_below:g}, under family.sigma_min: the guide "
-            f"would never be asked; allowed: 0 (always), {family.sigma_min:g} or more"
+            f"start.freeze is {start.freeze}, and drawn layers would stay as they are; "
+            "name the run they come from with --from RUN, or set start.freeze = 0"
         )
-    inside("family.timesteps", family.timesteps, 2, 100_000)
-    if family.process == "ddpm" and family.steps > family.timesteps:
+    if start.freeze and not isinstance(recipe.family, AdversarialRecipe):
         raise RecipeError(
-            f"family.steps is {family.steps}, more than family.timesteps; "
-            f"allowed: 1 to {family.timesteps}"
+            f"start.freeze is {start.freeze} and family.kind = '{recipe.family.kind}', which "
+            "has no critic that could keep layers; "
+            "set start.freeze = 0"
         )
-    if family.sigma_max <= family.sigma_min:
-        raise RecipeError(
-            f"family.sigma_max is {family.sigma_max:g}; allowed: more than family.sigma_min, "
-            f"{family.sigma_min:g}"
-        )
-    _denoiser(family, size)
-
-
-def _denoiser(family: DiffusionRecipe, size: tuple[int, int]) -> None:
-    if isinstance(family.generator, UNet):
-        _unet(family.generator, size)
-        return
-    check_network("family.generator", family.generator)
-    if family.condition != "none":
-        raise RecipeError(
-            f"family.condition = '{family.condition}' is for the network unet, not for one of your "
-            "own; set family.condition = 'none' or family.generator.name = 'unet'"
-        )
-
-
-def _unet(net: UNet, size: tuple[int, int]) -> None:
-    from trilemma.nets.unet import check_sides, halved
-
-    prefix = "family.generator"
-    each(net, prefix, positive, "width blocks heads unshuffle")
-    share(f"{prefix}.dropout", net.dropout)
-    if not net.multipliers or min(net.multipliers) < 1:
-        raise RecipeError(
-            f"{prefix}.multipliers is {list(net.multipliers)}; allowed: each 1 or more"
-        )
-    if any(side < 1 for side in net.attention):
-        raise RecipeError(f"{prefix}.attention is {list(net.attention)}; allowed: sides, 1 or more")
-    check_sides(size, net.unshuffle)
-    sides = halved(min(size) // net.unshuffle, len(net.multipliers))
-    for side, multiplier in zip(sides, net.multipliers, strict=True):
-        features = net.width * multiplier
-        if side in net.attention and features % net.heads:
-            raise RecipeError(
-                f"{prefix}.heads is {net.heads}; allowed: what divides the {features} features "
-                f"that get attention at side {side}"
-            )
 
 
 def _train(train: TrainRecipe) -> None:

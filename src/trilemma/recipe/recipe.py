@@ -154,6 +154,14 @@ class UpscaleRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StartRecipe:
+    """Weights that a training begins with, in place of drawn ones."""
+
+    run: str = ""  # run or bundle, of which every tensor of equal name and shape is taken
+    freeze: int = 0  # first layers of its critic that stay as they are (FreezeD); 0: none
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainRecipe:
     """How long, how large, and what is kept."""
 
@@ -208,6 +216,7 @@ class Recipe:
     family: AdversarialRecipe | DiffusionRecipe | UpscaleRecipe = field(
         default_factory=AdversarialRecipe
     )
+    start: StartRecipe = field(default_factory=StartRecipe)
     train: TrainRecipe = field(default_factory=TrainRecipe)
     watch: WatchRecipe = field(default_factory=WatchRecipe)
     speed: SpeedRecipe = field(default_factory=SpeedRecipe)
