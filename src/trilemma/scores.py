@@ -64,3 +64,12 @@ HIGHER = frozenset({"psnr_rgb", "psnr_y", "ssim_rgb", "ssim_y"})  # watched scor
 def better(metric: str, value: float, than: float) -> bool:
     """Is a watched score better than another? Distances and losses should fall."""
     return value > than if metric in HIGHER else value < than
+
+
+def joined(first: Scores, second: Scores) -> Scores:
+    """Put scores of the same images together."""
+    return Scores(
+        columns={**first.columns, **second.columns},
+        scores=(*first.scores, *second.scores),
+        shares=first.shares or second.shares,
+    )
