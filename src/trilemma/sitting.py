@@ -134,6 +134,8 @@ def score(sitting: Sitting, *, first: bool = False) -> None:
             save_best(sitting.folder, nets, images_seen=state.images_seen, value=scores[name])
         return
     state.since_best, state.since_rate = state.since_best + 1, state.since_rate + 1
+    if state.images_seen < sitting.task.family.patient_until * state.images_total:
+        state.since_best = 0  # what is scored improves in a later stage
     if recipe.train.plateau < 1 and state.since_rate >= recipe.train.plateau_patience:
         state.rate, state.since_rate = state.rate * recipe.train.plateau, 0
 

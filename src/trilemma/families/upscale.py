@@ -70,6 +70,7 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
         latents=lambda rngs: torch.empty(len(rngs), 0),  # an upscaler draws nothing
         render=render,
         evaluations=lambda options: 1,
+        patient_until=family.stage_two if family.stage_two < 1 else 0.0,
         measured_at=At(LATE, 1.0),
     )
 

@@ -157,7 +157,7 @@ class UpscaleRecipe:
 class StartRecipe:
     """Weights that a training begins with, in place of drawn ones."""
 
-    run: str = ""  # run or bundle, of which every tensor of equal name and shape is taken
+    run: str = ""  # run, bundle or upscaler, whose tensors of equal name and shape are taken
     freeze: int = 0  # first layers of its critic that stay as they are (FreezeD); 0: none
 
 
