@@ -88,7 +88,7 @@ def test_the_same_call_again_gives_the_run_that_is_there(run: tr.Run, data: Path
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ({"preset": "tiny-gann"}, "did you mean tiny-gan?"),
+        ({"preset": "tiny-gann"}, "closest: tiny-gan, "),
         ({"settings": {"family.generator.widht": 4}}, r"family\.generator\.width"),
         ({"settings": {"trian.images": 4}}, "did you mean train"),
         ({"settings": {"train.images": "many"}}, r"settings: train\.images is 'many' \(text\)"),

@@ -31,8 +31,8 @@ processes.start("cpu")
 folder, kind, stop = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 shard = sys.argv[4] == "True"
 pixels = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1), dtype=np.uint8)
-source = Source(name="x", split="train", pixels=pixels, labels=np.full(20, -1), classes=(),
-                names=[""] * 20, fingerprint="0")
+source = Source(name="x", split="train", pixels=pixels, labels=np.arange(20) % 3,
+                classes=("a", "b", "c"), names=[""] * 20, fingerprint="0")
 small = {"width": 16, "width_max": 32}
 muon = OptimizerRecipe(lr=1e-3, muon_lr=1e-3, muon_layers="all", muon_momentum=0.5)
 gan = AdversarialRecipe(generator_optimizer=muon, critic_optimizer=muon)
@@ -50,6 +50,10 @@ family = {
                         generator=ResidualGenerator(latent=16, width=8, width_max=16),
                         critic=ResidualCritic(norm="layer", spectral_norm=True, width=8,
                                               width_max=16)),
+    "labels": replace(gan, loss="wasserstein", gp=10.0, condition="projection",
+                      generator=DCGANGenerator(latent=16, **small),
+                      critic=DCGANCritic(batchnorm=False, **small)),
+    "labels, diffusion": replace(diffusion, condition="labels", optimizer=replace(muon, clip=1.0)),
     "differences": replace(gan, r1=1.0, r2=1.0, slopes="differences",
                            generator=DCGANGenerator(latent=16, batchnorm=False, **small),
                            critic=DCGANCritic(batchnorm=False, **small)),
@@ -60,7 +64,8 @@ family = {
     "diffusion": replace(diffusion, optimizer=replace(muon, clip=1.0)),
     "adam": replace(diffusion, optimizer=OptimizerRecipe(lr=1e-3, clip=0.1)),
 }[kind]
-recipe = Recipe(data=DataRecipe(size="28x28", channels=1), family=family,
+data = DataRecipe(size="28x28", channels=1, labels=("a", "b", "c"))
+recipe = Recipe(data=data, family=family,
     train=TrainRecipe(batch_size=BATCH, epochs=0, images=BATCH * STEPS, ema_images=50),
     watch=WatchRecipe(every=BATCH), speed=SpeedRecipe(precision="reference", shard=shard))
 
@@ -149,6 +154,8 @@ def the_same(one: Path, other: Path) -> None:
 KINDS = [
     *("batchnorm", "penalties", "differences", "diffusion"),
     pytest.param("adaptive", marks=pytest.mark.slow),
+    pytest.param("labels", marks=pytest.mark.slow),
+    pytest.param("labels, diffusion", marks=pytest.mark.slow),
     pytest.param("residual", marks=pytest.mark.slow),
 ]
 

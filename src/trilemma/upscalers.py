@@ -22,8 +22,8 @@ UNSTATED = "not stated in the file"
 
 # Pixels of the input: the largest margin. What is further away moves a result by under half a level
 # of 255, although x4plus can see 349 pixels far and x4plus-anime 94. Measured in float32 on strips
-# of 180 x 32 pixels (photos, noise, black and white; 6 and 8 of them), whole against cut in two: the
-# largest difference of all that lies at least so far from the cut, in levels.
+# of 180 x 32 pixels (photos, noise, black and white; 6 and 8 of them), whole against cut in two:
+# the largest difference of all that lies at least so far from the cut, in levels.
 #     pixels           10    16    24    32    40    48    64    80
 #     x4plus           40    19    11   7.6   4.6   2.9   0.3   0.1
 #     x4plus-anime     37    34    14   9.8   3.4   1.4   0.3   0.0
@@ -43,7 +43,7 @@ class Upscaler:
     net: nn.Module
     scale: int
     margin: int  # pixels of the input around a tile that the tile's result depends on; see DEEP
-    multiple: int = 1  # pixels of the input: tiles begin at multiples of it
+    multiple: int = 1  # pixels of the input: tiles begin at multiples of it; they may end anywhere
     licence: str  # of the weights
     sha256: str  # of the file that the weights are from
 
@@ -59,6 +59,7 @@ def load_upscaler(model: str, *, device: torch.device, say: Say = quiet) -> Upsc
     path = Path(model)
     if path.suffix.lower() in FILES:
         return FILES[path.suffix.lower()](path, device, say)
+    # The third kind, a run of a family that enlarges, belongs here: `runs.find_run` finds it.
     close = get_close_matches(model, BASELINES, 1)
     raise RunError(
         f"no upscaler {model!r}; "
@@ -72,7 +73,7 @@ def _baseline(name: str, *, device: torch.device, say: Say) -> Upscaler:
     net = upscalers.network(baseline_tensors(name, say=say))
     assert net is not None, f"{name} is not the network that it was"
     row = weights.WEIGHTS[name]
-    return _ours(net, name=name, licence=row.licence, sha256=row.sha256, device=device)
+    return _ours(net, name, name=name, licence=row.licence, sha256=row.sha256, device=device)
 
 
 def baseline_tensors(name: str, *, say: Say = quiet) -> dict[str, Tensor]:
@@ -90,7 +91,7 @@ def baseline_tensors(name: str, *, say: Say = quiet) -> dict[str, Tensor]:
     try:
         layers = ncnn.parse(file.with_suffix(".param").read_text(encoding="utf-8"))
         parts = ncnn.weights(layers, file.read_bytes())
-    except (OSError, ncnn.NcnnError) as error:
+    except (OSError, ValueError, ncnn.NcnnError) as error:
         raise RunError(
             f"{file.with_suffix('.param')}: {error}; install its package anew"
         ) from error
@@ -101,11 +102,11 @@ def baseline_tensors(name: str, *, say: Say = quiet) -> dict[str, Tensor]:
 
 
 def _ours(
-    net: upscalers.Ours, *, name: str, licence: str, sha256: str, device: torch.device
+    net: upscalers.Ours, where: str, *, name: str, licence: str, sha256: str, device: torch.device
 ) -> Upscaler:
     return Upscaler(
         name=name,
-        net=others.coloured(net, net.channels, net.channels, name).to(device),
+        net=others.coloured(net, net.channels, net.channels, where).to(device),
         scale=net.scale,
         margin=min(net.radius, DEEP),
         multiple=getattr(net, "unshuffle", 1),
@@ -120,7 +121,7 @@ def _weights_file(path: Path, device: torch.device, say: Say) -> Upscaler:
     sha256 = weights.sha256_of(path)
     net = upscalers.network(found)
     if net is not None:
-        return _ours(net, name=path.stem, licence=UNSTATED, sha256=sha256, device=device)
+        return _ours(net, str(path), name=path.stem, licence=UNSTATED, sha256=sha256, device=device)
     return _other(path, others.recognised(found, path, device=device), sha256=sha256)
 
 

@@ -8,6 +8,7 @@ is at BASE/weights/FILE.
 import hashlib
 import os
 import pickle
+import struct
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ WEIGHTS: Mapping[str, Weights] = {
 # What torch.load says of a file that is no pickle of tensors, or a broken one.
 MALFORMED = (
     pickle.UnpicklingError, RuntimeError, EOFError, OSError, ArithmeticError, AssertionError,
-    AttributeError, ImportError, LookupError, MemoryError, TypeError, ValueError,
+    AttributeError, ImportError, LookupError, MemoryError, TypeError, ValueError, struct.error,
 )  # fmt: skip
 
 

@@ -41,7 +41,8 @@ class ConditionalGenerator(nn.Module):
 
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
         """Draw images."""
-        images: Tensor = self.generator(torch.cat([z, self.told(condition).to(z.dtype)], 1))
+        told = self.told(condition.to(self.told.weight.dtype)).to(z.dtype)
+        images: Tensor = self.generator(torch.cat([z, told], 1))
         return images
 
 
@@ -60,7 +61,8 @@ class ConcatCritic(nn.Module):
 
     def forward(self, images: Tensor, condition: Tensor) -> tuple[Tensor, None]:
         """Score images [N]."""
-        told = self.told(condition).to(images.dtype).reshape(-1, 1, *self.size)
+        told = self.told(condition.to(self.told.weight.dtype)).to(images.dtype)
+        told = told.reshape(-1, 1, *self.size)
         return self.critic(torch.cat([images, told], 1)), None
 
 
@@ -81,7 +83,7 @@ class ProjectionCritic(nn.Module):
     def forward(self, images: Tensor, condition: Tensor) -> tuple[Tensor, None]:
         """Score images [N]."""
         features = self.critic.features(images)
-        fits = (features * self.asked(condition)).sum(1)
+        fits = (features * self.asked(condition.to(self.asked.weight.dtype))).sum(1)
         return self.critic.score(features) + fits, None
 
 

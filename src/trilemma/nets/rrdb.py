@@ -74,9 +74,9 @@ class RRDBNet(nn.Module):
         scale: int = 4,
         unshuffle: int = 0,
     ) -> None:
-        """scale: 1, 2, 4, 8, ...; growth: channels that a layer of a dense block adds, 32 in all files
-        that other programs load.
+        """scale: 1, 2, 4, 8, ...
 
+        growth: channels that a layer of a dense block adds; spandrel knows 32 alone.
         unshuffle: side of the squares that become channels before the first layer; 0: as in
         Real-ESRGAN, 4 at scale 1, 2 at scale 2 and none above; 1: none, as in ESRGAN at any scale.
         """
