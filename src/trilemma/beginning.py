@@ -12,7 +12,7 @@ from trilemma.atomic import whole_folder, write_bytes, write_text
 from trilemma.checkpoint import State, read_state, write_state
 from trilemma.data.values import Source
 from trilemma.errors import RunError
-from trilemma.licences import Note, as_plain, licences
+from trilemma.licences import Note, as_plain
 from trilemma.recipe import files
 from trilemma.recipe.naming import digest
 from trilemma.recipe.recipe import OptimizerRecipe, Recipe
@@ -81,7 +81,7 @@ def claim(
     for name, content in code.items():
         write_bytes(folder.file(name), content)
     own = Note(what=f"training images {source.name}", licence=source.licence or "not stated")
-    known = [own, *(licences(started.parent) if started else ())]
+    known = [own, *(started.parent.notes if started else ())]
     write_json(folder.file("licence.json"), as_plain(list(dict.fromkeys(known))))
     files.write(folder.file("recipe.toml"), recipe)
 

@@ -14,10 +14,11 @@ from torch.optim import AdamW, Optimizer
 
 from trilemma import devices, machine
 from trilemma.average import Average, kept
-from trilemma.data.batches import Batch, Batches
+from trilemma.data.batches import Batch
 from trilemma.data.labels import labelled
+from trilemma.data.pairs import batches_of
 from trilemma.data.values import Source
-from trilemma.families import build
+from trilemma.families import build, built
 from trilemma.families.family import At, Family, Phase
 from trilemma.measuring import measured, to_plain
 from trilemma.optimizers import optimizers_of
@@ -210,9 +211,9 @@ def measured_task(recipe: Recipe, device: torch.device) -> Task:
     recipe = replace(recipe, train=endless)
     source = noise(recipe)
     recipe = labelled(recipe, source)
-    batches = Batches(source, recipe.train.batch_size, seed=recipe.seed, device=device)
+    batches = batches_of(recipe, source, device=device)
     task = Task(
-        recipe=recipe, family=build(recipe), batches=batches, device=device, threads=threads
+        recipe=recipe, family=built(recipe, source), batches=batches, device=device, threads=threads
     )
     prepare(task)
     task.compute, _ = measured(task)

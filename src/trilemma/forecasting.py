@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from trilemma import devices
 from trilemma.average import kept
-from trilemma.data.batches import Batches
 from trilemma.data.labels import labelled
+from trilemma.data.pairs import batches_of
 from trilemma.data.sources import open_source
 from trilemma.families import built
 from trilemma.families.trial import tried
@@ -36,9 +37,9 @@ def forecast(
     source = open_source(recipe.data, "train", say=say)
     recipe = labelled(recipe, source)
     tried(recipe, beside=beside)
-    family = built(recipe, source, beside=beside)
+    family = built(recipe, source, beside=beside, say=say)
     freeze(family, recipe)
-    batches = Batches(source, recipe.train.batch_size, seed=recipe.seed, device=device)
+    batches = batches_of(recipe, source, device=device, say=say)
     task = Task(recipe=recipe, family=family, batches=batches, device=device)
     prepare(task)
     compute, seconds_per_image = measured(task)
@@ -80,6 +81,8 @@ def score_seconds(recipe: Recipe, task: Task) -> float:
     drawer = Drawer(
         recipe=recipe, family=task.family, nets=nets, device=task.device, options=options
     )
+    low = task.batches.at(0).low
+    drawer = drawer if low is None else replace(drawer, low=low.cpu())
     some = min(32, recipe.watch.n)
     start = time.perf_counter()
     drawn(drawer, range(some))

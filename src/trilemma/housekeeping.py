@@ -18,6 +18,7 @@ from trilemma.errors import TrilemmaError
 from trilemma.places import wanted_cache_folder
 from trilemma.recipe.files import read
 from trilemma.runfolder import RunFolder, lock
+from trilemma.scores import HIGHER
 
 KEPT = ("pixels", "features", "images")  # folders of the cache whose entries can be made again
 ENTRY = re.compile(r"[0-9a-f]{64}\b.*")  # how we name them: other files there are not ours
@@ -89,7 +90,7 @@ def standing(place: Path) -> Standing:
         images_total=total_of(place, log) or seen,
         metric=metric,
         last=scores[-1][1] if scores else math.nan,
-        best=min(values, default=math.nan),
+        best=(max if metric in HIGHER else min)(values, default=math.nan),
         seconds=float(last.get("seconds", 0.0)),
         bytes=weight(place),
     )

@@ -14,7 +14,6 @@ from trilemma import devices, machine, processes
 from trilemma.checkpoint import flat, unflat
 from trilemma.devices import Choice
 from trilemma.errors import MemoryTooSmallError, RecipeError
-from trilemma.families.family import At
 from trilemma.recipe.recipe import TrainRecipe
 from trilemma.step import Compute, Task, shape, update
 
@@ -122,8 +121,9 @@ def lay_out(task: Task, compute: Compute, reset: Reset) -> None:
 
 
 def trial(task: Task) -> float:
-    """Run the first round; return the sum of its losses."""
-    round_ = update(task, At(0, 0.0), images_total=10**9, rate=1.0)
+    """Run the first round, or the one that costs most; return the sum of its losses."""
+    at = task.family.measured_at
+    round_ = update(task, at, images_total=10**9, rate=1.0)
     loss = sum(float(value) for value in round_.losses.values())
     devices.synchronize(task.device)
     return loss
@@ -161,7 +161,7 @@ def fastest_threads(
 
 def images_a_round(task: Task) -> int:
     """Count the images that a round takes from the data, at the start."""
-    repeats = [phase.repeats(At(0, 0.0)) for phase in task.family.phases]
+    repeats = [phase.repeats(task.family.measured_at) for phase in task.family.phases]
     return task.recipe.train.batch_size * next(count for count in repeats if count)
 
 

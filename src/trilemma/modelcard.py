@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trilemma.recipe.own import Own, named
-from trilemma.recipe.recipe import AdversarialRecipe, DataRecipe, Recipe
+from trilemma.recipe.recipe import AdversarialRecipe, DataRecipe, Recipe, UpscaleRecipe
 from trilemma.report import metrics, words
 from trilemma.report.numbers import duration, plain, with_error
 from trilemma.runfolder import RunFolder
@@ -54,6 +54,12 @@ def closed(notes: Rows) -> bool:
 def what(recipe: Recipe, drawer: Drawer) -> str:
     """Say in a few lines what the model is."""
     family = recipe.family
+    if isinstance(family, UpscaleRecipe):
+        return (
+            f"An upscaler: it makes small images {family.scale} times larger, "
+            f"{colour(recipe.data)}. It was trained on images of {recipe.data.size.lower()} pixels, "
+            f"made small by {recipe.data.low}.\n"
+        )
     kind = (
         "An adversarial network" if isinstance(family, AdversarialRecipe) else "A diffusion model"
     )

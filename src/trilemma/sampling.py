@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trilemma import processes
 from trilemma.average import kept
@@ -35,6 +35,7 @@ class Drawer:
     options: DrawOptions = field(default_factory=DrawOptions)
     choice: Choice = REFERENCE  # of precision and memory format
     asked: tuple[float, ...] = ()  # the condition of every image; (): those of training images
+    low: Tensor | None = None  # of upscalers: [M, C, h, w]; seed i stands for small image i mod M
 
     @property
     def evaluations(self) -> int:
@@ -84,9 +85,16 @@ def draw(drawer: Drawer, seeds: Sequence[int], *, batch: int = BATCH) -> Iterato
     for start in range(0, len(seeds), batch):
         rngs = [torch.Generator().manual_seed(seed) for seed in seeds[start : start + batch]]
         with torch.inference_mode(), autocast(drawer.choice, drawer.device):
-            asked = torch.tensor([drawer.asked] * len(rngs)) if drawer.asked else None
+            asked = given(drawer, seeds[start : start + batch])
             images = drawer.family.draw(drawer.nets, rngs, asked, drawer.options)
         yield to_pixels(images).cpu().numpy()
+
+
+def given(drawer: Drawer, seeds: Sequence[int]) -> Tensor | None:
+    """Give what the network is told beside latents: conditions [n, A], small images, or nothing."""
+    if drawer.low is not None:
+        return drawer.low[torch.tensor(seeds) % len(drawer.low)]
+    return torch.tensor([drawer.asked] * len(seeds)) if drawer.asked else None
 
 
 def check_seeds(seeds: Sequence[int]) -> None:

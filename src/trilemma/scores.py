@@ -56,3 +56,20 @@ class Scores:
     columns: dict[str, Column] = field(default_factory=dict)
     scores: tuple[Score, ...] = ()
     shares: tuple[Shares, ...] = ()
+
+
+HIGHER = frozenset({"psnr_rgb", "psnr_y", "ssim_rgb", "ssim_y"})  # watched scores that should rise
+
+
+def better(metric: str, value: float, than: float) -> bool:
+    """Is a watched score better than another? Distances and losses should fall."""
+    return value > than if metric in HIGHER else value < than
+
+
+def joined(first: Scores, second: Scores) -> Scores:
+    """Put scores of the same images together."""
+    return Scores(
+        columns={**first.columns, **second.columns},
+        scores=(*first.scores, *second.scores),
+        shares=first.shares or second.shares,
+    )

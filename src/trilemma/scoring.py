@@ -13,6 +13,7 @@ from trilemma.counting import Counted
 from trilemma.data.sources import open_source
 from trilemma.data.splits import ENOUGH_HELD_OUT
 from trilemma.data.values import Source
+from trilemma.enlargements import enlarging, trials_of
 from trilemma.evaluation import STANDARD, column, column_id, evaluate, labelled_by
 from trilemma.families.family import DrawOptions
 from trilemma.features import cache
@@ -20,7 +21,8 @@ from trilemma.features.extractor import Extractor, Features
 from trilemma.maths.copying import RARE, Copying, copying
 from trilemma.maths.randomness import rng
 from trilemma.maths.statistics import Z95
-from trilemma.recipe.recipe import Recipe
+from trilemma.pairscores import megapixel_score, pair_scores
+from trilemma.recipe.recipe import Recipe, UpscaleRecipe
 from trilemma.runs import Found
 from trilemma.samplecache import remembered
 from trilemma.sampling import Drawer, Pixels, load_generator
@@ -151,6 +153,10 @@ def score_run(
     compared, counts = counting.parted(metrics, counting.of(found.recipe.data))
     drawer = load_generator(found, device=device, options=options)
     seeds = range(wanted(reference.n, n))
+    trials = None
+    if isinstance(found.recipe.family, UpscaleRecipe):
+        trials = trials_of(found.recipe, reference.source, n or MOST)
+        drawer, seeds = enlarging(drawer, trials), range(len(trials))
     pixels = remembered(drawer, found.weights, seeds, progress=progress)
     features = cache.features(reference.extractor, pixels)
     # Others wait meanwhile: two that draw at once slow each other down.
@@ -165,7 +171,11 @@ def score_run(
         met, modes = mode_scores(
             found, drawer, pixels, reference, counts, n=n, device=device, progress=progress
         )
+    if trials is not None:
+        met, _ = pair_scores(found.name, pixels, trials, device=device)
     rows = (*scores.scores, *met.scores, near, *speed_scores(found.name, speed))
+    if trials is not None:
+        rows = (*rows, megapixel_score(found.name, speed, pixels))
     named = sampler_name(drawer)
     return Scored(
         found=found,

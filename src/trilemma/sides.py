@@ -16,11 +16,12 @@ from trilemma.data.shards import SHARD
 from trilemma.data.sources import Wanted, list_images, no_split, prepare, split_of
 from trilemma.data.splits import pick
 from trilemma.data.values import Progress, Source, silent
+from trilemma.enlargements import enlarging, held_out
 from trilemma.errors import DataError, RunError
 from trilemma.families.family import DrawOptions
 from trilemma.images import RESIZE, resized
 from trilemma.places import Say, quiet
-from trilemma.recipe.recipe import DataRecipe, parse_size
+from trilemma.recipe.recipe import DataRecipe, UpscaleRecipe, parse_size
 from trilemma.samplecache import remembered
 from trilemma.sampling import load_generator
 from trilemma.scoring import some
@@ -147,9 +148,15 @@ def listed(side: Listing, shape: Shape, n: int, how: How, *, most: int = 0) -> S
 
 
 def drawn(run: runs.Found, shape: Shape, seeds: range, how: How) -> Source:
-    """Draw images of a run from seeds, or take them from the cache."""
+    """Draw images of a run from seeds, or take them from the cache.
+
+    Of an upscaler they are its held-out images, made small and enlarged: as many as there are.
+    """
     how.say(f"{run.name}: {len(seeds)} images from {run.checkpoint}, seeds from {seeds[0]}")
     drawer = load_generator(run, device=how.device, options=how.options)
+    if isinstance(run.recipe.family, UpscaleRecipe):
+        trials = held_out(run.recipe, len(seeds), say=how.say)
+        drawer, seeds = enlarging(drawer, trials), range(len(trials))
     pixels = remembered(drawer, run.weights, seeds, progress=how.progress)
     if pixels.shape[1:] != shape:
         height, width, channels = shape

@@ -23,6 +23,7 @@ from trilemma.errors import DivergedError
 from trilemma.measuring import fingerprint, to_plain
 from trilemma.recipe.recipe import Recipe
 from trilemma.runfolder import RunFolder, write_json
+from trilemma.scores import better
 from trilemma.step import Round, Task
 
 ROLLBACKS = 3  # non-finite losses that are forgiven
@@ -124,7 +125,8 @@ def score(sitting: Sitting, *, first: bool = False) -> None:
     name = "generator_loss" if recipe.watch.best == "generator_loss" else recipe.watch.metric
     if first or name not in scores:
         return
-    if recipe.watch.best == "last" or state.best is None or scores[name] < state.best:
+    best = None if recipe.watch.best == "last" else state.best
+    if best is None or better(name, scores[name], best):
         state.best, state.best_images = scores[name], state.images_seen
         state.since_best = state.since_rate = 0
         nets = sharding.gathered(sitting.average.nets.state_dict())
@@ -132,6 +134,8 @@ def score(sitting: Sitting, *, first: bool = False) -> None:
             save_best(sitting.folder, nets, images_seen=state.images_seen, value=scores[name])
         return
     state.since_best, state.since_rate = state.since_best + 1, state.since_rate + 1
+    if state.images_seen < sitting.task.family.patient_until * state.images_total:
+        state.since_best = 0  # what is scored improves in a later stage
     if recipe.train.plateau < 1 and state.since_rate >= recipe.train.plateau_patience:
         state.rate, state.since_rate = state.rate * recipe.train.plateau, 0
 

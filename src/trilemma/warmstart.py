@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,10 +11,12 @@ from torch import Tensor, nn
 from trilemma.checkpoint import checkpoints, unpack
 from trilemma.errors import RecipeError, RunError
 from trilemma.families.family import Family
+from trilemma.licences import Note, licences
 from trilemma.places import Say
-from trilemma.recipe.recipe import Recipe
+from trilemma.recipe.recipe import Recipe, UpscaleRecipe
 from trilemma.runfolder import RunFolder
 from trilemma.runs import Found, find_run
+from trilemma.upscalers import BASELINES, FILES, load_upscaler
 from trilemma.weights import sha256_of
 
 START = "start.json"  # in the run's folder: what it began with
@@ -22,10 +25,23 @@ OWN = ".known"  # the end of a tensor's name that belongs to the images, not to 
 
 
 @dataclass(frozen=True, kw_only=True)
+class Parent:
+    """Whose weights a training begins with."""
+
+    name: str
+    checkpoint: str  # of a run; "" for a file and a baseline
+    images_seen: int
+    sha256: str  # of the file of weights
+    notes: tuple[Note, ...]  # licences that go along
+    tensors: Mapping[str, Tensor]
+    again: str  # how its networks' settings can be had
+
+
+@dataclass(frozen=True, kw_only=True)
 class Started:
     """What a training began with."""
 
-    parent: Found
+    parent: Parent
     taken: tuple[str, ...]  # names of tensors
     left: Mapping[str, str]  # of those that were drawn: name -> why
     unused: tuple[str, ...]  # of the parent's that have no place here
@@ -36,7 +52,7 @@ class Started:
             "run": self.parent.name,
             "checkpoint": self.parent.checkpoint,
             "images_seen": self.parent.images_seen,
-            "weights_sha256": sha256_of(self.parent.weights),
+            "weights_sha256": self.parent.sha256,
             "taken": list(self.taken),
             "left": dict(self.left),
             "unused": list(self.unused),
@@ -50,7 +66,7 @@ class Started:
             f"{count_of(net, self.taken)} of {count_of(net, whole)} tensors of the {net}"
             for net in nets
         )
-        parent = f"{self.parent.name}, {self.parent.checkpoint}"
+        parent = ", ".join(filter(None, (self.parent.name, self.parent.checkpoint)))
         shown = [f"{name} ({why})" for name, why in self.left.items()][:NAMED]
         more = len(self.left) - len(shown)
         rest = f"; drawn anew: {', '.join(shown)}" if shown else ""
@@ -73,7 +89,7 @@ def warm(recipe: Recipe, family: Family, folder: RunFolder, *, say: Say) -> Star
     still = freeze(family, recipe)
     if checkpoints(folder):
         return None
-    parent = find_run(recipe.start.run, say=say)
+    parent = parent_of(recipe, say=say)
     started = fill_from(parent, family)
     if missing := sorted(set(still) - set(started.taken)):
         raise RunError(
@@ -85,9 +101,36 @@ def warm(recipe: Recipe, family: Family, folder: RunFolder, *, say: Say) -> Star
     return started
 
 
-def fill_from(parent: Found, family: Family) -> Started:
+def parent_of(recipe: Recipe, *, say: Say) -> Parent:
+    """Open a run or bundle and, for upscalers, a baseline by its name or a file of weights."""
+    named = recipe.start.run
+    known = named in BASELINES or Path(named).suffix.lower() in FILES
+    if isinstance(recipe.family, UpscaleRecipe) and known and not Path(named).is_dir():
+        found = load_upscaler(named, device=torch.device("cpu"), say=say)
+        return Parent(
+            name=found.name,
+            checkpoint="",
+            images_seen=0,
+            sha256=found.sha256,
+            notes=(Note(what=f"weights {found.name}", licence=found.licence),),
+            tensors={f"generator.{n}": tensor for n, tensor in found.net.state_dict().items()},
+            again="--family.generator compact, rrdb or srgan with its sizes",
+        )
+    run = find_run(named, say=say)
+    return Parent(
+        name=run.name,
+        checkpoint=run.checkpoint,
+        images_seen=run.images_seen,
+        sha256=sha256_of(run.weights),
+        notes=tuple(licences(run)),
+        tensors=tensors_of(run),
+        again=f"--config {run.place / 'recipe.toml'}",
+    )
+
+
+def fill_from(parent: Parent, family: Family) -> Started:
     """Copy every tensor of equal name and shape into the networks that are trained."""
-    theirs = tensors_of(parent)
+    theirs = parent.tensors
     own = {
         name: tensor
         for name, tensor in family.nets.state_dict().items()
@@ -101,7 +144,7 @@ def fill_from(parent: Found, family: Family) -> Started:
         raise RunError(
             f"nothing of {parent.name} fits this recipe: no tensor has the name and shape of one "
             f"here (first: {first}, {reason}); give its networks' settings "
-            f"(--config {parent.place / 'recipe.toml'}), or another run"
+            f"({parent.again}), or another run"
         )
     with torch.no_grad():
         for name in taken:

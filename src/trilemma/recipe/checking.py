@@ -7,10 +7,13 @@ the tables hold functions, so they are imported late: reading a recipe must not 
 import re
 
 from trilemma.errors import RecipeError
+from trilemma.recipe.checking_diffusion import check_diffusion
 from trilemma.recipe.checking_networks import check_critic, check_generator
+from trilemma.recipe.checking_upscale import METRICS as UPSCALE_METRICS
+from trilemma.recipe.checking_upscale import check_low, check_upscale
 from trilemma.recipe.files import SCHEMA
-from trilemma.recipe.networks import OwnCritic, UNet
-from trilemma.recipe.own import check_network, check_path, is_path
+from trilemma.recipe.networks import OwnCritic
+from trilemma.recipe.own import check_path, is_path
 from trilemma.recipe.ranges import each, inside, known, not_negative, positive, share
 from trilemma.recipe.recipe import (
     AdversarialRecipe,
@@ -20,12 +23,13 @@ from trilemma.recipe.recipe import (
     Recipe,
     SpeedRecipe,
     TrainRecipe,
+    UpscaleRecipe,
     WatchRecipe,
     parse_size,
 )
 
 # The tables of these stand in layers above this one; a test holds them against each other.
-METRICS = ("fd", "kid")  # scores that may be watched; lower is better
+METRICS = ("fd", "kid")  # scores that may be watched, of all but upscalers
 EXTRACTORS = ("auto", "dinov2", "domain", "inception", "lite0", "pixels", "points", "stacked")
 POINTS = ("grid", "ring")  # data sets of points of the plane, no images
 PENALTIES = ("r1", "r2", "gp", "dragan")  # fields: weights of penalties on a critic's slope
@@ -33,6 +37,8 @@ DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 SEEDS = 2**32  # the CPU's generator keeps 32 bits of a seed
 WATCH_EVALUATIONS = 50  # of the network, that a watched image may cost
 SIDE_MAX = 4096  # pixels
+
+AnyFamily = AdversarialRecipe | DiffusionRecipe | UpscaleRecipe
 
 
 def check(recipe: Recipe) -> None:
@@ -42,10 +48,14 @@ def check(recipe: Recipe) -> None:
     inside("seed", recipe.seed, 0, SEEDS - 1)
     _data(recipe.data)
     family = recipe.family
+    if isinstance(family, UpscaleRecipe):
+        check_upscale(family, recipe.data)
+    else:
+        check_low(recipe)
     if isinstance(family, AdversarialRecipe):
         _adversarial(family, parse_size(recipe.data.size))
-    else:
-        _diffusion(family, parse_size(recipe.data.size))
+    elif isinstance(family, DiffusionRecipe):
+        check_diffusion(family, parse_size(recipe.data.size))
     for name in ("generator_optimizer", "critic_optimizer", "optimizer"):
         if hasattr(family, name):
             _optimizer(f"family.{name}", getattr(family, name))
@@ -150,71 +160,6 @@ def _lipschitz(family: AdversarialRecipe) -> None:
         )
 
 
-def _diffusion(family: DiffusionRecipe, size: tuple[int, int]) -> None:
-    from trilemma.maths.noise import PREDICTIONS, SCHEDULES
-    from trilemma.maths.samplers import SAMPLERS
-
-    known("family.schedule", family.schedule, SCHEDULES)
-    known("family.prediction", family.prediction, PREDICTIONS)
-    known("family.sampler", family.sampler, SAMPLERS)
-    each(family, "family", positive, "steps sigma_data sigma_std sigma_min guidance guide_at")
-    share("family.label_dropout", family.label_dropout)
-    share("family.guide_at", family.guide_at)
-    not_negative("family.guide_below", family.guide_below)
-    if family.process != "ddpm" and 0 < family.guide_below < family.sigma_min:
-        raise RecipeError(
-            f"family.guide_below is {family.guide_below:g}, under family.sigma_min: the guide "
-            f"would never be asked; allowed: 0 (always), {family.sigma_min:g} or more"
-        )
-    inside("family.timesteps", family.timesteps, 2, 100_000)
-    if family.process == "ddpm" and family.steps > family.timesteps:
-        raise RecipeError(
-            f"family.steps is {family.steps}, more than family.timesteps; "
-            f"allowed: 1 to {family.timesteps}"
-        )
-    if family.sigma_max <= family.sigma_min:
-        raise RecipeError(
-            f"family.sigma_max is {family.sigma_max:g}; allowed: more than family.sigma_min, "
-            f"{family.sigma_min:g}"
-        )
-    _denoiser(family, size)
-
-
-def _denoiser(family: DiffusionRecipe, size: tuple[int, int]) -> None:
-    if isinstance(family.generator, UNet):
-        _unet(family.generator, size)
-        return
-    check_network("family.generator", family.generator)
-    if family.condition != "none":
-        raise RecipeError(
-            f"family.condition = '{family.condition}' is for the network unet, not for one of your "
-            "own; set family.condition = 'none' or family.generator.name = 'unet'"
-        )
-
-
-def _unet(net: UNet, size: tuple[int, int]) -> None:
-    from trilemma.nets.unet import check_sides, halved
-
-    prefix = "family.generator"
-    each(net, prefix, positive, "width blocks heads unshuffle")
-    share(f"{prefix}.dropout", net.dropout)
-    if not net.multipliers or min(net.multipliers) < 1:
-        raise RecipeError(
-            f"{prefix}.multipliers is {list(net.multipliers)}; allowed: each 1 or more"
-        )
-    if any(side < 1 for side in net.attention):
-        raise RecipeError(f"{prefix}.attention is {list(net.attention)}; allowed: sides, 1 or more")
-    check_sides(size, net.unshuffle)
-    sides = halved(min(size) // net.unshuffle, len(net.multipliers))
-    for side, multiplier in zip(sides, net.multipliers, strict=True):
-        features = net.width * multiplier
-        if side in net.attention and features % net.heads:
-            raise RecipeError(
-                f"{prefix}.heads is {net.heads}; allowed: what divides the {features} features "
-                f"that get attention at side {side}"
-            )
-
-
 def _start(recipe: Recipe) -> None:
     start = recipe.start
     not_negative("start.freeze", start.freeze)
@@ -225,7 +170,8 @@ def _start(recipe: Recipe) -> None:
         )
     if start.freeze and not isinstance(recipe.family, AdversarialRecipe):
         raise RecipeError(
-            f"start.freeze is {start.freeze} and family.kind = 'diffusion', which has no critic; "
+            f"start.freeze is {start.freeze} and family.kind = '{recipe.family.kind}', which "
+            "has no critic that could keep layers; "
             "set start.freeze = 0"
         )
 
@@ -241,8 +187,9 @@ def _train(train: TrainRecipe) -> None:
         raise RecipeError("train.epochs, images and minutes are all 0; set one: it is the length")
 
 
-def _watch(watch: WatchRecipe, family: AdversarialRecipe | DiffusionRecipe) -> None:
-    known("watch.metric", watch.metric, METRICS)
+def _watch(watch: WatchRecipe, family: AnyFamily) -> None:
+    upscales = isinstance(family, UpscaleRecipe)
+    known("watch.metric", watch.metric, UPSCALE_METRICS if upscales else METRICS)
     if not re.search(r"[/\\.]", watch.extractor):  # a path is looked for where it is opened
         known("watch.extractor", watch.extractor, EXTRACTORS)
     not_negative("watch.every", watch.every)
@@ -281,10 +228,10 @@ def _speed(speed: SpeedRecipe) -> None:
         )
 
 
-def _shard(family: AdversarialRecipe | DiffusionRecipe) -> None:
-    if isinstance(family, AdversarialRecipe):
+def _shard(family: AnyFamily) -> None:
+    if not isinstance(family, DiffusionRecipe):
         raise RecipeError(
-            "speed.shard = true is for family.kind = 'diffusion', not 'adversarial', whose "
+            f"speed.shard = true is for family.kind = 'diffusion', not '{family.kind}', whose "
             "statistics and penalties need the networks whole; set speed.shard = false"
         )
     if family.optimizer.muon_lr:

@@ -15,6 +15,8 @@ NOT_IN_DIGEST = frozenset(
         "preset",  # where the recipe came from
         "data.source",  # the fingerprint stands in their place
         "data.root",
+        "data.low",  # the fingerprint of pairs counts how their small side is made
+        "family.features_file",
         "data.attributes",
         "data.on_error",
         "train.checkpoint_images",  # what is written when, and what is shown

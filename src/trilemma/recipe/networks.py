@@ -111,6 +111,54 @@ class UNet:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Compact:
+    """A stack of convolutions at the small side (Real-ESRGAN's SRVGG): fast."""
+
+    name: Literal["compact"] = "compact"
+    width: int = 64  # features of each convolution
+    convs: int = 16  # convolutions between the first and the last; animevideov3: 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class RRDB:
+    """Residual-in-residual dense blocks (ESRGAN, Real-ESRGAN)."""
+
+    name: Literal["rrdb"] = "rrdb"
+    width: int = 64  # features between the blocks
+    blocks: int = 23  # of three dense blocks each; x4plus-anime: 6
+    growth: int = 32  # features that each layer of a dense block adds
+
+
+@dataclass(frozen=True, kw_only=True)
+class SRGAN:
+    """Residual blocks, then sub-pixel layers (Ledig et al. 2017)."""
+
+    name: Literal["srgan"] = "srgan"
+    width: int = 64  # features of each convolution
+    blocks: int = 16  # of two convolutions each
+    batchnorm: bool = True  # normalise over the batch, as the paper does
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetCritic:
+    """A score for every pixel, spectral normalization (Real-ESRGAN)."""
+
+    name: Literal["unet"] = "unet"
+    width: int = 64  # features of the first layer, doubled at each of three halvings
+
+
+@dataclass(frozen=True, kw_only=True)
+class SRGANCritic:
+    """Eight convolutions and two dense layers, one score an image (Ledig et al. 2017)."""
+
+    name: Literal["srgan"] = "srgan"
+    width: int = 64  # features of the first two layers, doubled every two
+    hidden: int = 1024  # units before the score
+    batchnorm: bool = True  # normalise over the batch, as the paper does
+    spectral_norm: bool = False  # divide every weight by its largest singular value
+
+
+@dataclass(frozen=True, kw_only=True)
 class OwnGenerator:
     """A class of a user's own: Net(size, channels, latent, settings); forward(z) gives images."""
 
@@ -142,3 +190,5 @@ class OwnDenoiser:
 Generator = DCGANGenerator | PerceptronGenerator | R3Generator | ResidualGenerator | OwnGenerator
 Critic = DCGANCritic | PerceptronCritic | R3Critic | ResidualCritic | OwnCritic
 Denoiser = UNet | OwnDenoiser
+Enlarger = Compact | RRDB | SRGAN
+UpscaleCritic = UNetCritic | SRGANCritic

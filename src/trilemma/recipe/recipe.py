@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from trilemma.recipe.networks import (
+    Compact,
     Critic,
     DCGANCritic,
     DCGANGenerator,
     Denoiser,
+    Enlarger,
     Generator,
     UNet,
+    UNetCritic,
+    UpscaleCritic,
 )
 
 
@@ -33,6 +37,7 @@ class DataRecipe:
     on_error: Literal["skip", "stop"] = "skip"  # what to do about a file that cannot be read
     flip: bool = False  # mirror every other image left to right
     memory: float = 16.0  # gigabytes of pixels; a larger set is streamed
+    low: str = "bicubic"  # of kind upscale, the small images: bicubic, real, generator=RUN or a DIR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +119,45 @@ class DiffusionRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UpscaleRecipe:
+    """A network that enlarges small images, and what its large ones are judged by.
+
+    Stage one lowers the pixel loss alone; stage two adds perceptual, adversarial and smoothness.
+    """
+
+    kind: Literal["upscale"] = "upscale"
+    scale: int = 4  # how many times larger both sides become, 2 to 4; data.size is the large side
+    crop: int = 32  # side of the small crops that are trained on, pixels; 0: whole images
+    pixel_loss: str = "charbonnier"  # charbonnier, l1, mse; of values in [-1, 1]
+    pixel: float = 1.0  # weight of the pixel loss, in both stages
+    perceptual: float = 0.0  # weight of the distance of a network's features, in stage two; 0: off
+    features: Literal["lite0", "vgg19"] = "lite0"  # that network; vgg19 is a download of 548 MB
+    features_file: str = ""  # its weights, a file or folder; empty: package, cache or download
+    variation: float = 0.0  # weight of the total variation, in stage two; 0: off
+    adversarial: float = 0.0  # weight of the critic's verdict, in stage two; 0: no critic
+    loss: str = "bce"  # of the critic: bce, hinge, relativistic, ...; a wrong name lists all
+    stage_two: float = 1.0  # share of the training after which it begins; 1: never, 0: at once
+    critic_first: int = 0  # images at its beginning that the critic alone is trained on
+    matched_blur: float = 0.0  # sigma, small pixels, of generator=RUN; filled in from its samples
+    matched_noise: float = 0.0  # std, values in [-1, 1], of generator=RUN; filled in
+    matched_gain: tuple[float, ...] = ()  # of each channel, of generator=RUN; filled in
+    matched_offset: tuple[float, ...] = ()  # of each channel, values in [-1, 1]; filled in
+    condition: Literal["none"] = "none"  # no labels are told
+    generator: Enlarger = field(default_factory=Compact)
+    critic: UpscaleCritic = field(default_factory=UNetCritic)
+    generator_optimizer: OptimizerRecipe = field(
+        default_factory=lambda: OptimizerRecipe(beta2=0.99)
+    )
+    critic_optimizer: OptimizerRecipe = field(
+        default_factory=lambda: OptimizerRecipe(lr=1e-4, beta2=0.99)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class StartRecipe:
     """Weights that a training begins with, in place of drawn ones."""
 
-    run: str = ""  # run or bundle, of which every tensor of equal name and shape is taken
+    run: str = ""  # run, bundle or upscaler, whose tensors of equal name and shape are taken
     freeze: int = 0  # first layers of its critic that stay as they are (FreezeD); 0: none
 
 
@@ -144,10 +184,10 @@ class WatchRecipe:
     """Scores during training: cheap, on a split of their own."""
 
     every: int = 0  # images between scores; 0: twenty over the training
-    metric: str = "fd"  # fd, kid; lower is better
+    metric: str = "fd"  # fd, kid; of upscalers psnr_y, perceptual, too; the better one is kept
     extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, points, stacked
     n: int = 1000  # images drawn for a score, at most 1000
-    best: Literal["score", "generator_loss", "last"] = "score"  # kept: the lowest, or the last
+    best: Literal["score", "generator_loss", "last"] = "score"  # kept: the best, or the last
     sampler: str = ""  # empty: the recipe's own
     steps: int = 0  # of that sampler; 0: the recipe's own, at most 20
     grid: int = 64  # images in the grid of fixed seeds
@@ -173,7 +213,9 @@ class Recipe:
     preset: str = ""  # where it came from
     seed: int = 0  # of initialisation, data order and noise
     data: DataRecipe = field(default_factory=DataRecipe)
-    family: AdversarialRecipe | DiffusionRecipe = field(default_factory=AdversarialRecipe)
+    family: AdversarialRecipe | DiffusionRecipe | UpscaleRecipe = field(
+        default_factory=AdversarialRecipe
+    )
     start: StartRecipe = field(default_factory=StartRecipe)
     train: TrainRecipe = field(default_factory=TrainRecipe)
     watch: WatchRecipe = field(default_factory=WatchRecipe)

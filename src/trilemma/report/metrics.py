@@ -27,6 +27,7 @@ class Metric:
     least: float = -math.inf  # the smallest value it can have
     unit: str = ""  # of large numbers that are written briefly: 523 MB
     wilson: bool = False  # a share of n; its error is that of Wilson's interval
+    paired: bool = False  # each image against its own original: real images have no such value
 
 
 METRICS: Mapping[str, Metric] = {  # in the order of tables; other names are shown as they are
@@ -40,8 +41,16 @@ METRICS: Mapping[str, Metric] = {  # in the order of tables; other names are sho
     ),
     "kid": Metric(group="quality", better="lower", word="kid", named="KID", original="KID"),
     "is": Metric(group="quality", better="higher", word="is", named="IS", original="IS", least=1.0),
-    "psnr_y": Metric(group="quality", better="higher", word="psnr_y"),
-    "ssim_y": Metric(group="quality", better="higher", word="ssim_y", bounded=True),
+    "psnr_y": Metric(group="quality", better="higher", word="psnr_y", paired=True),
+    "ssim_y": Metric(group="quality", better="higher", word="ssim_y", bounded=True, paired=True),
+    "psnr_rgb": Metric(group="quality", better="higher", word="psnr_rgb", paired=True),
+    "ssim_rgb": Metric(
+        group="quality", better="higher", word="ssim_rgb", bounded=True, paired=True
+    ),
+    "psnr_gain": Metric(group="quality", better="higher", word="psnr_gain", paired=True),
+    "perceptual": Metric(
+        group="quality", better="lower", word="perceptual", least=0.0, paired=True
+    ),
     "precision": Metric(group="quality", better="higher", word="precision", bounded=True),
     "density": Metric(group="quality", better="higher", word="density", least=0.0),
     "quality_share": Metric(
@@ -53,6 +62,9 @@ METRICS: Mapping[str, Metric] = {  # in the order of tables; other names are sho
     "coverage": Metric(group="coverage", better="higher", word="coverage_metric", bounded=True),
     "copies": Metric(group="other", better="lower", word="copies", wilson=True),
     "ms_per_image": Metric(group="speed", better="lower", word="ms_per_image", least=0.0),
+    "seconds_per_megapixel": Metric(
+        group="speed", better="lower", word="seconds_per_megapixel", least=0.0
+    ),
     "images_per_second": Metric(
         group="speed", better="higher", word="images_per_second", least=0.0
     ),

@@ -72,6 +72,7 @@ def no_values(scores: Scores, words: Words) -> Iterator[str]:
 def no_floors(scores: Scores, words: Words, language: str) -> Iterator[str]:
     """Say of the metrics beside which no value of real images stands why that is."""
     bare = [s for s in scores.scores if math.isnan(s.floor) and not math.isnan(s.value)]
+    bare = [s for s in bare if not metrics.of(s.metric).paired]
     bare = [score for score in bare if of(score.metric).group in ("quality", "coverage")]
     for n in dict.fromkeys(wanted(score, scores) for score in bare):
         mine = [score for score in bare if wanted(score, scores) == n]
