@@ -45,6 +45,7 @@ def test_rows_are_found_by_name_in_many_spellings(tmp_path: Path, text: str) -> 
         ("a.png\n", "names 0 attributes"),
         ("file,smile,smile\n", "each name once|with each name once"),
         ("", "names 0 attributes"),
+        ("file,smile\na.png,1\nb.png,1\nc.jpg,0\na.png,0\n", "has two rows for a.png"),
     ],
 )
 def test_what_cannot_be_is_one_line(tmp_path: Path, text: str, said: str) -> None:
@@ -108,3 +109,10 @@ def test_labels_that_are_not_there_or_are_others_are_refused(tmp_path: Path) -> 
     with pytest.raises(RecipeError, match="labels are a, c, those of faces:train a, b"):
         labelled(known, classes)
     assert torch.equal(torch.tensor(classes.labels), torch.zeros(len(source), dtype=torch.int64))
+
+
+def test_a_row_that_fits_two_images_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "faces.csv"
+    path.write_text("file,smile\n1.png,1\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"1\.png fits a/1\.png and b/1\.png; name the folder"):
+        read_attributes(path, ["a/1.png", "b/1.png"])

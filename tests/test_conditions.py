@@ -228,6 +228,25 @@ def test_the_generator_remembers_labels_of_its_source(tmp_path: Path) -> None:
     np.testing.assert_allclose(shares, real, atol=0.02)
 
 
+def test_a_denoiser_remembers_labels_too(tmp_path: Path) -> None:
+    recipe = tiny.recipe(tiny.digits(tmp_path / "digits.npz"), FAMILIES["diffusion"])
+    source = open_source(recipe.data, "train")
+    family = built(labelled(recipe, source), source)
+    known = conditions.kept(family.nets["generator"])
+    assert known is not None
+    assert torch.equal(known.sum(1), torch.ones(len(known)))
+
+
+def test_runs_of_one_name_are_drawn_both(tmp_path: Path) -> None:
+    recipe = tiny.recipe(tiny.digits(tmp_path / "digits.npz"), FAMILIES["concat"])
+    run = watch.train(recipe, out=tmp_path / "run").folder.path
+    runs = [f"{run}@32", f"{run}@64"]
+    done = drawing.sample(runs, n=2, out=tmp_path / "a.npy", kind="npy")
+    assert sorted(path.name for path in done) == ["a-run@32.npy", "a-run@64.npy"]
+    with pytest.raises(RunError, match="a walk shows one class"):
+        exploring.explore(str(run), Journey(seeds=(5, 9), shows="all"), device=torch.device("cpu"))
+
+
 @pytest.mark.parametrize("kind", ["concat", "diffusion"])
 def test_a_walk_shows_one_class_all_along(tmp_path: Path, kind: str) -> None:
     """The picture of a seed is that which `sample` draws of the class."""

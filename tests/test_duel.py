@@ -157,6 +157,33 @@ def test_every_penalty_reaches_the_weights_of_a_real_critic(which: str) -> None:
     assert gradient[place].item() == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-4)
 
 
+def test_looking_at_a_clipped_critic_leaves_no_mark_on_it() -> None:
+    """One count of batches for real images and one for fakes; none for those between."""
+    family = replace(FAMILY, loss="wasserstein", clip_weights=0.01, critic=DCGANCritic(width=4))
+    made = build(Recipe(data=DataRecipe(size="28x28", channels=1), family=family))
+    _, batch, noise = duel(Linear(), loss="wasserstein", clip_weights=0.01)
+    made.phases[0].loss(batch, noise, START)
+    counts = [b for n, b in made.nets["critic"].named_buffers() if n.endswith("batches_tracked")]
+    assert [int(count) for count in counts] == [2] * len(counts)
+    assert made.nets["critic"].training
+
+
+def test_clipping_leaves_frozen_layers_as_they_are() -> None:
+    family = replace(FAMILY, loss="wasserstein", clip_weights=0.01)
+    made = build(Recipe(data=DataRecipe(size="28x28", channels=1), family=family))
+    first = next(made.nets["critic"].parameters())
+    first.requires_grad_(False)
+    before = first.clone()
+    made.phases[0].after(At(0, 0.0), {})
+    assert torch.equal(first, before)
+
+
+def test_pairs_are_logged_as_the_probability_that_the_real_one_is_real() -> None:
+    made, batch, noise = duel(Linear(), loss="relativistic")
+    losses, scalars = made.critic_loss(batch, noise, START)
+    torch.testing.assert_close(-scalars["d_pair"].log(), losses.detach())  # -log sigmoid(r - f)
+
+
 def test_without_again_a_slope_has_no_graph() -> None:
     images = torch.randn(2, 3, requires_grad=True)
     weight = torch.ones(3, requires_grad=True)

@@ -31,6 +31,7 @@ from trilemma.recipe.networks import (
 from trilemma.recipe.own import Own, arguments, as_typed, named
 from trilemma.recipe.recipe import AdversarialRecipe, DiffusionRecipe, Recipe
 
+NAMES = ("net:Generator", "net:Critic", "net:loss")
 HEAD = """
 import torch
 from torch import Tensor, nn
@@ -78,7 +79,7 @@ WHOLE = HEAD + GENERATOR + CRITIC + LOSS
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Work in an empty folder, as a process that trusts `net` and has imported nothing."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(trusted, "_ALLOWED", {"net:Generator", "net:Critic", "net:loss"})
+    monkeypatch.setattr(trusted, "_ALLOWED", {name: set() for name in NAMES})
     trusted.allow("net:Denoiser")
     yield tmp_path
     for name in [name for name in sys.modules if "@" in name or name.partition(".")[0] == "more"]:
@@ -263,6 +264,27 @@ def test_the_file_of_then_is_found_beside_the_recipe(here: Path) -> None:
     assert build(known, beside=here / "run").nets["critic"].one.out_features == 8
     assert build(recipe(), beside=here / "run").nets["critic"].one.out_features == 9
     assert build(known, beside=here / "run").nets["critic"].one.out_features == 8  # both at once
+
+
+def test_another_file_of_a_name_that_was_typed_is_not_run(here: Path) -> None:
+    write(WHOLE)
+    build(recipe())
+    marked = 'open("ran", "w").close()\n' + WHOLE
+    write(marked, here / "theirs" / "net.py")
+    digest = hashlib.sha256(marked.encode()).hexdigest()
+    family: Any = recipe().family
+    theirs = replace(
+        recipe(),
+        family=replace(
+            family,
+            loss_digest=digest,
+            generator=replace(family.generator, digest=digest),
+            critic=replace(family.critic, digest=digest),
+        ),
+    )
+    with pytest.raises(RecipeError, match="other code than what was run under this name"):
+        build(theirs, beside=here / "theirs")
+    assert not (here / "ran").exists()
 
 
 def test_a_compiled_file_is_not_run_in_place_of_the_source(here: Path) -> None:

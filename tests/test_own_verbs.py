@@ -40,7 +40,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copyfile(EXAMPLE, place / "own_gan.py")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        patch.setattr(trusted, "_ALLOWED", set())
+        patch.setattr(trusted, "_ALLOWED", {})
         assert main(command("one").split()) == 0
     return place
 
@@ -52,7 +52,7 @@ def here(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     shutil.copytree(trained, place)
     monkeypatch.chdir(place)
     monkeypatch.delenv("TRILEMMA_RUNS", raising=False)
-    monkeypatch.setattr(trusted, "_ALLOWED", set())
+    monkeypatch.setattr(trusted, "_ALLOWED", {})
     yield place
     for name in [name for name in sys.modules if "@" in name]:
         del sys.modules[name]

@@ -93,9 +93,10 @@ def continues(recipe: Recipe, parent: Found) -> None:
             "--continue goes on with the run's own weights; --from and --freeze are for a new run: "
             "drop them, or drop --continue"
         )
-    for name, kept in kept_settings(parent.recipe).items():
-        wanted = kept_settings(recipe).get(name)
-        if wanted != kept:
+    before, after = kept_settings(parent.recipe), kept_settings(recipe)
+    for name in (*before, *after):
+        kept = before.get(name, False)
+        if after.get(name, False) != kept:
             raise RunError(
                 f"--continue cannot switch {name} {'off' if kept else 'on'}: the checkpoint of "
                 f"{parent.name} is of a training {'with' if kept else 'without'} it"
@@ -111,6 +112,11 @@ def kept_settings(recipe: Recipe) -> dict[str, bool]:
         f"family.{name}.muon_layers all": part.muon_layers == "all"
         for name, part in optimizers.items()
         if part.muon_lr
+    }
+    on |= {
+        f"family.{name}.rule {part.rule}{' with momentum' * (part.beta1 > 0)}": True
+        for name, part in optimizers.items()
+        if part.rule != "adam"
     }
     on["family.ada_target"] = parts.get("ada_target", 0.0) > 0
     return on | {"family.guidance": parts.get("guidance", 1.0) != 1}

@@ -56,19 +56,20 @@ def sample(
     options = DrawOptions(sampler=sampler, steps=steps, guidance=guidance)
     where, seeds = devices.pick(device), range(seed, seed + n)
     processes.start(where)
-    jobs = []
-    for run in found:
+    jobs, names = [], unlike(found)
+    for number, run in enumerate(found):
         drawer = load_generator(run, device=where, options=options)
         drawer = replace(drawer, choice=Choice(precision=precision))
-        jobs.append(Job(run, drawer, asked(drawer, run.name, classes, attributes)))
+        name = names[number]
+        jobs.append(Job(name, run, drawer, asked(drawer, run.name, classes, attributes)))
     if kind == "folder":
         for job in jobs:
             if job.run.recipe.data.channels == 2:
                 raise RunError(
                     f"{job.run.name} draws points, no images; allowed: --format npz, npy, grid"
                 )
-            only_images(place(out, job.run.name, kind, len(jobs)), file_names(job.wanted, seeds))
-    drawn = {}
+            only_images(place(out, job.name, kind, len(jobs)), file_names(job.wanted, seeds))
+    drawn: list[tuple[str, Drawn]] = []
     for number, job in enumerate(jobs):
         tell(job, seeds, say)
 
@@ -76,23 +77,36 @@ def sample(
             progress(number * n + done * n // total, len(jobs) * n)
 
         pixels = drawn_as(job.drawer, job.wanted, seeds, batch=batch, progress=told)
-        drawn[job.run.name] = Drawn(pixels, job.wanted)
+        drawn.append((job.name, Drawn(pixels, job.wanted)))
     if processes.rank():
         return []
     if kind == "grid":
         path = out or Path("samples.png")
         folder_of(path)
-        write_png(path, side_by_side(list(drawn.values())))
+        write_png(path, side_by_side([one for _, one in drawn]))
         return [path]
     return [
         written(one, kind=kind, place=place(out, name, kind, len(drawn)), seeds=seeds)
-        for name, one in drawn.items()
+        for name, one in drawn
+    ]
+
+
+def unlike(found: Sequence[Found]) -> list[str]:
+    """Name runs for their files: those of one name by their checkpoint, too, else by a number."""
+    names = [run.name for run in found]
+    longer = [
+        f"{run.name}@{run.checkpoint}" if names.count(run.name) > 1 else run.name for run in found
+    ]
+    return [
+        f"{name}-{place}" if longer.count(name) > 1 else name
+        for place, name in enumerate(longer, start=1)
     ]
 
 
 class Job(NamedTuple):
     """What is drawn of one run."""
 
+    name: str  # of its files
     run: Found
     drawer: Drawer
     wanted: list[Asked]  # each is drawn from all seeds

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from trilemma import asking, video
+from trilemma import asking, counting, video
 from trilemma.devices import autocast
 from trilemma.errors import DataError, OfflineError, RecipeError, RunError
 from trilemma.extracting import extractor_for
@@ -79,6 +79,8 @@ def explore(
     if asked.mp4:
         video.ffmpeg()
     found = find_run(run, say=say)
+    if counting.in_the_plane(found.recipe.data):
+        raise RunError(f"{found.name} draws points, no images; look at them: trilemma sample")
     drawer = load_generator(found, device=device, options=settled(found, asked.options, say))
     drawer = replace(drawer, asked=shown_all_along(drawer, found.name, asked))
     shown = explored(found, drawer, asked, say=say, progress=progress)
@@ -96,7 +98,10 @@ def shown_all_along(drawer: Drawer, run: str, asked: Journey) -> tuple[float, ..
         classes = labels[:1] if conditions.are_classes(drawer.recipe.data) else ()
         if not classes:
             return tuple(known.mean(0).tolist())
-    return asking.asked(drawer, run, classes, asked.attributes)[0].row
+    found = asking.asked(drawer, run, classes, asked.attributes)
+    if len(found) > 1:
+        raise RunError(f"--class {asked.shows}: a walk shows one class; name one")
+    return found[0].row
 
 
 def check(asked: Journey) -> None:

@@ -127,6 +127,15 @@ def mean(values: Tensor) -> Tensor:
     return total(values.sum(0)) / images
 
 
+def greatest(value: Tensor) -> Tensor:
+    """Give the greatest of the values that the processes hold, without a gradient."""
+    if count() == 1:
+        return value.detach()
+    most = value.detach().clone()
+    dist.all_reduce(most, op=dist.ReduceOp.MAX)
+    return most
+
+
 def share(value: object) -> Any:
     """Give every process the value that process 0 has: a choice made once, a run's name."""
     if count() == 1:

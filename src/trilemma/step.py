@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 from torch.optim import Optimizer
 
 from trilemma import processes, sharding
@@ -176,7 +177,7 @@ def descend(
 @contextlib.contextmanager
 def seeded(task: Task, phase: Phase, at: Clock, part: int) -> Iterator[None]:
     """Seed what networks draw by themselves (dropout) by phase, clock, process and part."""
-    if not any(isinstance(m, nn.Dropout) and m.p > 0 for m in task.family.nets.modules()):
+    if not any(isinstance(m, _DropoutNd) and m.p > 0 for m in task.family.nets.modules()):
         yield
         return
     devices = [task.device] if task.device.type == "cuda" else []

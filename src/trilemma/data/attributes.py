@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -26,15 +27,27 @@ def read_attributes(path: Path, images: Sequence[str]) -> Attributes:
     DataError: no such file, no header, a cell that is no number, or an image without a row.
     """
     header, rows = _rows(path)
-    known = {_key(row[0]): _numbers(row[1:], header, row[0], path) for row in rows}
-    found = [_row(name, known) for name in images]
-    missing = [name for name, row in zip(images, found, strict=True) if row is None]
+    known: dict[str, list[float]] = {}
+    for row in rows:
+        if _key(row[0]) in known:
+            raise DataError(f"{path} has two rows for {row[0]}; leave one")
+        known[_key(row[0])] = _numbers(row[1:], header, row[0], path)
+    keys = [_found(name, known) for name in images]
+    missing = [name for name, key in zip(images, keys, strict=True) if key is None]
     if missing:
         raise DataError(
             f"{path} has no row for {len(missing):,} of {len(images):,} images (first: "
             f"{missing[0]}); add them, or take those images out of the folder"
         )
-    return Attributes(header, np.array(found, dtype=np.float32))
+    taken = [key for key in keys if key is not None]
+    twice = next((key for key, count in Counter(taken).items() if count > 1), "")
+    if twice:
+        fitting = [name for name, key in zip(images, keys, strict=True) if key == twice]
+        raise DataError(
+            f"{path}: the row of {twice} fits {' and '.join(fitting[:2])}; name the folder in it, "
+            f"such as {fitting[0]}"
+        )
+    return Attributes(header, np.array([known[key] for key in taken], dtype=np.float32))
 
 
 def _rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
@@ -82,10 +95,8 @@ def _key(name: str) -> str:
     return name.strip().replace("\\", "/").removeprefix("./")
 
 
-def _row(name: str, known: dict[str, list[float]]) -> list[float] | None:
+def _found(name: str, known: dict[str, list[float]]) -> str | None:
     """Find an image's row: by its name in the set, by its file's name, or without the ending."""
     path = PurePosixPath(name)
-    for key in (name, path.name, str(path.with_suffix("")), path.stem):
-        if key in known:
-            return known[key]
-    return None
+    ways = (name, path.name, str(path.with_suffix("")), path.stem)
+    return next((key for key in ways if key in known), None)

@@ -9,6 +9,8 @@ from trilemma.errors import RecipeError
 from trilemma.maths.conditions import one_hot, scaled, wrong_attributes, wrong_class
 from trilemma.recipe.recipe import DataRecipe
 
+KNOWN = "known"  # the buffer of nets/conditioned and nets/unet
+
 
 def count(data: DataRecipe) -> int:
     """Count the numbers of a condition, A. RecipeError: the recipe does not know the labels yet."""
@@ -43,7 +45,7 @@ def remember(net: nn.Module, data: DataRecipe, labels: Tensor) -> None:
 
     labels: of the whole set. A network that is told nothing keeps nothing.
     """
-    known = net.get_buffer("known") if "known" in dict(net.named_buffers()) else None
+    known = kept(net)
     if known is None:
         return
     rng = Generator().manual_seed(0)
@@ -68,4 +70,4 @@ def told(net: nn.Module, rngs: Sequence[Generator], asked: Tensor | None) -> Ten
 
 def kept(net: nn.Module) -> Tensor | None:
     """Find the conditions of training images that a network keeps, [K, A]; None: none is told."""
-    return next((b for n, b in net.named_buffers() if n.rpartition(".")[2] == "known"), None)
+    return next((b for n, b in net.named_buffers() if n.rpartition(".")[2] == KNOWN), None)

@@ -1,6 +1,7 @@
 """What generator and critic lower: a row of losses, penalties, and what each is told."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from trilemma import processes
 from trilemma.families import conditions
 from trilemma.families.adaptive import SIGNAL, Adaptive
 from trilemma.families.family import Batch, Clock, Losses, Noise, TensorClock
@@ -59,7 +61,7 @@ class Duel:
         with torch.no_grad():
             fakes = noise["fakes"] if "fakes" in noise else self.fakes(batch, noise)
             images = self.shown(batch.images, noise, "real", at)
-            fakes = self.shown(fakes, noise, "fake", at)
+            fakes = self.shown(fakes, noise, "fake", at).to(images.dtype)  # not autocast's bf16
         shown = {"real": images.detach(), "fake": fakes.detach()}  # fakes may be the generator's
         due = {k: w for k, w in (("real", recipe.r1), ("fake", recipe.r2)) if w}
         judged, squares = self.slopes(shown, noise, due, condition)
@@ -78,7 +80,7 @@ class Duel:
             losses = losses + weight * fade * apart_from_one(squared)
             scalars[f"slope_{kind}"] = slope = squared.detach().sqrt()
             if kind == "between":
-                scalars["lipschitz"] = slope.max().expand(len(slope))
+                scalars["lipschitz"] = processes.greatest(slope.max()).expand(len(slope))
         return losses, scalars
 
     def generator_loss(self, batch: Batch, noise: Noise, at: TensorClock) -> Losses:
@@ -92,6 +94,8 @@ class Duel:
                 real = self.judge(self.shown(batch.images, noise, "real", at), condition).scores
         losses = self.loss.generator(real=real, fake=said.scores) + self.misnamed(said, condition)
         after = said.scores.detach()
+        if self.loss.paired:
+            return losses, {"d_pair_after": (real - after).sigmoid()}
         name = "d_fake_after" if self.loss.logistic else "score_fake_after"
         return losses, {name: after.sigmoid() if self.loss.logistic else after}
 
@@ -126,6 +130,8 @@ class Duel:
     def told(self, scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Give what is logged of the scores: probabilities where they are, else themselves."""
         plain = {kind: score.detach() for kind, score in scores.items()}
+        if self.loss.paired:  # only differences say something
+            return {"d_pair": (plain["real"] - plain["fake"]).sigmoid()}
         if self.loss.logistic:
             return {f"d_{kind}": score.sigmoid() for kind, score in plain.items()}
         told = {f"score_{kind}": score for kind, score in plain.items()}
@@ -169,15 +175,16 @@ class Duel:
         recipe, real = self.recipe, shown["real"].detach()
         places = {}
         if "between" in noise:
-            fake = shown["fake"].detach().to(real.dtype)  # autocast may have made it bf16
-            places["between"] = between(real, fake, noise["between"])
+            places["between"] = between(real, shown["fake"].detach(), noise["between"])
         if "near" in noise:
             places["near"] = real + recipe.dragan_std * noise["near"]
         weights = {"between": recipe.gp, "near": recipe.dragan}
         found = {}
         for kind, images in places.items():
-            scores = self.judge(images.requires_grad_(), condition).scores
-            (squared,) = slopes_squared(scores, images, again=weights[kind] > 0)
+            images.requires_grad_()
+            with contextlib.nullcontext() if weights[kind] else resting(self.critic):
+                scores = self.judge(images, condition).scores
+                (squared,) = slopes_squared(scores, images, again=weights[kind] > 0)
             found[kind] = (weights[kind], squared)
         return found
 
@@ -213,7 +220,8 @@ class Duel:
         most = self.recipe.clip_weights
         if most:
             for weight in self.critic.parameters():
-                weight.clamp_(-most, most)
+                if weight.requires_grad:  # frozen layers stay as they are
+                    weight.clamp_(-most, most)
 
     def shown(self, images: Tensor, noise: Noise, kind: str, at: TensorClock) -> Tensor:
         """Change images as the critic is to see them; kind: real or fake.
@@ -232,6 +240,17 @@ class Duel:
             changed = augment(images.to(numbers.dtype), numbers, recipe.augment, chance)
             images = changed.to(numbers.dtype)  # autocast may have made a product bf16
         return images
+
+
+@contextlib.contextmanager
+def resting(net: nn.Module) -> Iterator[None]:
+    """Look at a network without leaving a mark: neither statistics nor power iterations move."""
+    training = net.training
+    net.eval()
+    try:
+        yield
+    finally:
+        net.train(training)
 
 
 def has_batch_statistics(net: nn.Module) -> bool:

@@ -86,6 +86,8 @@ def code_of(own: Own, beside: Path | None) -> Code:
             f"(sha256 {found[0].digest[:12]}, recorded {own.digest[:12]}); put the file of then "
             f"beside the recipe, or train anew: --{own.field} {own.path}"
         )
+    digest = same[0].digest
+    trusted.refuse_other(own.field, own.path, digest, recorded=bool(own.digest))
     return same[0]
 
 

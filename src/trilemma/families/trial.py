@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 from trilemma import processes
 from trilemma.errors import RecipeError
 from trilemma.families import build, conditions
-from trilemma.families.duel import has_batch_statistics
+from trilemma.families.duel import has_batch_statistics, resting
 from trilemma.families.family import At, Batch, Family, Phase
 from trilemma.families.own import blamed
 from trilemma.nets.blocks import BatchNorm2d
@@ -23,12 +23,12 @@ from trilemma.nets.conditioned import (
     ConditionalGenerator,
     ProjectionCritic,
 )
+from trilemma.recipe.checking import PENALTIES
 from trilemma.recipe.own import Own, named
 from trilemma.recipe.recipe import AdversarialRecipe, DiffusionRecipe, Recipe, parse_size
 
 FEW = 2  # images
 LISTED = 3  # weights that a line names
-PENALTIES = ("r1", "r2", "gp", "dragan")
 
 
 def tried(recipe: Recipe, *, beside: Path | None = None) -> None:
@@ -105,7 +105,12 @@ def scores(own: Own, critic: nn.Module, recipe: Recipe) -> None:
     images = pixels(recipe, FEW, more=maps)
     with blamed(own), torch.no_grad():
         found = inner(images)
+        with resting(inner):
+            together, alone_ = inner(images)[:1], inner(images[:1])
     like(own, found, (), "images, one score each")
+    mixes = not torch.allclose(together, alone_, rtol=1e-3, atol=1e-4)
+    if mixes and any(getattr(recipe.family, name) for name in PENALTIES):
+        raise wrong(own, "whose score of an image depends on the others: a penalty needs it alone")
     if bool(found[0] == found[1]):
         raise wrong(own, "which gives two different images the same score")
 

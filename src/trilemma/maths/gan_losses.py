@@ -113,9 +113,7 @@ GAN_LOSSES: Mapping[str, GanLoss] = {
     "bce": GanLoss(bce_critic, bce_generator, logistic=True),
     "hinge": GanLoss(hinge_critic, raising_generator),
     "least-squares": GanLoss(least_squares_critic, least_squares_generator, middle=0.5),
-    "relativistic": GanLoss(
-        relativistic_critic, relativistic_generator, paired=True, logistic=True
-    ),
+    "relativistic": GanLoss(relativistic_critic, relativistic_generator, paired=True),
     "saturating": GanLoss(bce_critic, saturating_generator, logistic=True),
     "wasserstein": GanLoss(wasserstein_critic, raising_generator, distance=True),
 }

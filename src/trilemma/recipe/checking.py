@@ -151,12 +151,16 @@ def _augmented(family: AdversarialRecipe, size: tuple[int, int]) -> None:
 def _lipschitz(family: AdversarialRecipe) -> None:
     """Refuse a Wasserstein critic that nothing holds back; one of the user's own may do so."""
     fields = (*PENALTIES, "clip_weights")
-    held = family.critic.spectral_norm or any(getattr(family, name) for name in fields)
+    critic = family.critic
+    normed = getattr(critic, "batchnorm", False) or getattr(critic, "norm", "none") != "none"
+    bounded = critic.spectral_norm and not normed and family.condition == "none"
+    held = bounded or any(getattr(family, name) for name in fields)
     held = held or isinstance(family.critic, OwnCritic)
     if family.loss == "wasserstein" and not held:
         raise RecipeError(
             "family.loss = 'wasserstein' needs a critic that is held back; set family.gp = 10.0, "
-            "family.clip_weights = 0.01 or family.critic.spectral_norm = true"
+            "family.clip_weights = 0.01 or, of a critic without other norms and labels, "
+            "family.critic.spectral_norm = true"
         )
 
 

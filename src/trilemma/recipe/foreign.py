@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trilemma.recipe import presets
+from trilemma.recipe.checking import PENALTIES
 from trilemma.recipe.foreign_place import SOURCES, Place, place
 from trilemma.recipe.foreign_reading import Given, Said, flat, read, said_by
 from trilemma.recipe.foreign_values import shown
@@ -24,6 +25,7 @@ OURS = {"schema", "extends", "about", "measured"}  # keys of a recipe's or a pre
 LOSSES = ("hinge", "least-squares", "relativistic")  # kinds that are a DCGAN with another loss
 SMALL_BETA2 = 0.9  # WGAN-GP's second decay; others take 0.99 or more
 DECIDED: Mapping[str, Sequence[str]] = {  # what is decided late: the fields that it becomes
+    "@condition": ("family.condition",),
     "@clip": ("family.clip_weights", "family.optimizer.clip"),
     "@crop": ("data.size",),
     "@data": ("data.source", "data.root"),
@@ -67,6 +69,8 @@ def recipe_of(table: Mapping[str, Any], *, where: str) -> tuple[Recipe, tuple[st
         *(_line(one, recipe, kind) for one in given),
         *found.notes,
     ]
+    if _normed(base) and not _normed(recipe) and "*net.batchnorm" not in said:
+        lines.append("a penalty needs the slope at one image: family.critic.batchnorm = false")
     if isinstance(recipe.family, AdversarialRecipe) and "watch.grid_epochs" not in said:
         recipe = replace(recipe, watch=replace(recipe.watch, grid_epochs=1.0))
         lines.append("samples are drawn after every epoch (watch.grid_epochs = 1.0)")
@@ -137,6 +141,12 @@ def _decided(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
         if known:
             width, height = (side or known[0] for side in sides)
             recipe = _set(recipe, "data.size", f"{width}x{height}", where)
+    penalised = any(getattr(recipe.family, name, 0) for name in PENALTIES)
+    if penalised and "batchnorm" not in " ".join(values) and _normed(recipe):
+        recipe = _set(recipe, "family.critic.batchnorm", False, where)
+    if values.get("@condition"):  # a GAN's as in the first conditional ones
+        way = "concat" if isinstance(recipe.family, AdversarialRecipe) else "labels"
+        recipe = _set(recipe, "family.condition", way, where)
     for target in _targets("@clip", recipe) if "@clip" in values else ():
         recipe = _set(recipe, target, values["@clip"], where)
     if "@iterations" in values and "train.epochs" not in values:
@@ -144,6 +154,11 @@ def _decided(recipe: Recipe, values: Mapping[str, Any], where: str) -> Recipe:
         images = values["@iterations"] * recipe.train.batch_size * updates
         recipe = _set(recipe, "train.images", images, where)
     return with_ema(recipe, values["@ema"]) if "@ema" in values else recipe
+
+
+def _normed(recipe: Recipe) -> bool:
+    """Does the preset's critic normalise over the batch, which goes with no penalty?"""
+    return bool(dict(leaves(recipe)).get("family.critic.batchnorm", False))
 
 
 def _targets(field: str, recipe: Recipe) -> list[str]:
@@ -172,7 +187,9 @@ def _nested(field: str, value: Any) -> dict[str, Any]:
 
 def _line(given: Given, recipe: Recipe, kind: str) -> str:
     """Say what a setting became."""
-    values, fields = dict(leaves(recipe)), given.reading.fields
+    values, fields = dict(leaves(recipe)), dict(given.reading.fields)
+    if recipe.train.epochs and "@iterations" in fields:
+        return f"{given.setting.written}  ->  another setting says it more closely"
     became = [
         f"{target} = {shown(values[target])}"
         for field, value in fields.items()

@@ -120,10 +120,10 @@ def classes(setting: Setting) -> Reading:
 
 
 def conditional(setting: Setting) -> Reading:
-    """Read whether a GAN is told the labels, as the first conditional ones were."""
+    """Read whether networks are told the labels."""
     if not isinstance(setting.value, bool):
         raise setting.wrong("true or false")
-    return Reading(fields={"family.condition": "concat" if setting.value else "none"})
+    return Reading(fields={"@condition": setting.value})
 
 
 def features(setting: Setting) -> Reading:

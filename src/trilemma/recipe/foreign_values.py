@@ -12,6 +12,7 @@ from typing import Any
 
 from trilemma.errors import RecipeError
 
+LARGEST = 1e300
 SIDES = ("generator", "critic")
 
 
@@ -193,7 +194,7 @@ def size(setting: Setting) -> Reading:
 def _sides(value: Any) -> list[Any]:
     if isinstance(value, str):
         sides = value.lower().replace(" ", "").split("x")
-        return [int(side) for side in reversed(sides)] if all(map(str.isdigit, sides)) else []
+        return [int(side) for side in reversed(sides)] if all(map(str.isdecimal, sides)) else []
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
@@ -233,8 +234,9 @@ def plain(name: str) -> str:
 
 
 def is_number(value: object) -> bool:
-    """Is this a finite number? True and false are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Is this a finite number, below 1e300? True and false are none."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and -LARGEST < value < LARGEST  # type: ignore[operator]
 
 
 def is_whole(value: object) -> bool:

@@ -77,7 +77,7 @@ class AdversarialRecipe:
     clip_weights: float = 0.0  # largest weight of the critic after a step (WGAN: 0.01); 0: off
     slopes: Literal["exact", "differences"] = "exact"  # of r1, r2: by gradient, or by score steps
     slope_step: float = 0.1  # std of that step, image units
-    penalty_end: float = 1.0  # factor on both weights at the end; falls on a cosine
+    penalty_end: float = 1.0  # factor on all penalties' weights at the end; falls on a cosine
     augment: tuple[str, ...] = ()  # color translation cutout; with ada_target: flip turn geometry
     ada_target: float = 0.0  # of how surely the critic knows real images: 0.6; 0: augment always
     ada_images: int = 20_000  # in which the chance of augmentations can rise from 0 to 1
