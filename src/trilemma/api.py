@@ -136,7 +136,7 @@ def train(
 
 
 def trust(*paths: str) -> None:
-    """Let code of somebody's own, such as my_module:Net, run in this process; no path: all of it."""
+    """Let code of somebody's own, my_module:Net, run in this process; no path: all of it."""
     trusted.allow(*(paths or (trusted.ALL,)))
 
 
