@@ -57,8 +57,8 @@ def what(recipe: Recipe, drawer: Drawer) -> str:
     if isinstance(family, UpscaleRecipe):
         return (
             f"An upscaler: it makes small images {family.scale} times larger, "
-            f"{colour(recipe.data)}. It was trained on images of {recipe.data.size.lower()} pixels, "
-            f"made small by {recipe.data.low}.\n"
+            f"{colour(recipe.data)}. It was trained on images of {recipe.data.size.lower()} "
+            f"pixels, made small by {recipe.data.low}.\n"
         )
     kind = (
         "An adversarial network" if isinstance(family, AdversarialRecipe) else "A diffusion model"
