@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 import torch
 
+import tiny
 from test_pairs import photos
 from test_upscale_family import recipe
 from trilemma.assessing import assess
 from trilemma.comparison import compare
-from trilemma.enlargements import Trials, held_out, measure
+from trilemma.enlargements import Trials, enlarging, held_out, measure
 from trilemma.errors import RunError
 from trilemma.pairscores import pair_scores, worst_median_best
 from trilemma.runs import find_run
 from trilemma.sampling import draw, load_generator
 from trilemma.scores import HIGHER, better, joined
+from trilemma.upscalers import load_upscaler
 from trilemma.watch import train
 
 PAIRED = {"psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "perceptual", "psnr_gain"}
@@ -94,3 +96,20 @@ def test_scores_of_the_same_images_are_joined(run: Path) -> None:
     scores, _ = pair_scores("bicubic", trials.bicubic, trials, device=CPU)
     assert joined(scores, scores).columns == scores.columns
     assert len(joined(scores, scores).scores) == 2 * len(PAIRED)
+
+
+def test_a_run_is_a_model_for_upscaling_and_one_of_another_kind_is_refused(
+    run: Path, tmp_path: Path
+) -> None:
+    """The loaded network makes what the run's own drawing makes."""
+    upscaler = load_upscaler(str(run), device=CPU)
+    trials = held_out(find_run(str(run)).recipe)
+    made = next(draw(enlarging(load_generator(str(run), device=CPU), trials), [0, 1]))
+    with torch.inference_mode():
+        levels = (upscaler.net((trials.low[:2] + 1) / 2) * 255).round().clamp(0, 255)
+    difference = levels.permute(0, 2, 3, 1) - torch.from_numpy(made).float()
+    assert difference.abs().max() <= 1
+    assert (upscaler.scale, upscaler.name) == (4, "run")
+    tiny_run = train(tiny.recipe(tiny.digits(tmp_path / "d.npz", 40)), out=tmp_path / "gan")
+    with pytest.raises(RunError, match="gan is of kind adversarial, and no upscaler"):
+        load_upscaler(str(tiny_run.folder.path), device=CPU)

@@ -194,3 +194,13 @@ def test_pixels_alone_come_nearer_than_repeated_ones(folder: Path, tmp_path: Pat
     assert trained.state is not None
     scores = [event["scalars"]["psnr_y"] for event in tiny.events(tmp_path / "run", "score")]
     assert scores[-1] > scores[0] + 1
+
+
+def test_early_stopping_waits_for_stage_two(folder: Path, tmp_path: Path) -> None:
+    """With no score ever better, patience 1 ends it at the first scoring of the second half."""
+    still = replace(BOTH, critic_first=0, generator_optimizer=OptimizerRecipe(lr=1e-12))
+    one = recipe(folder, still, images=128, early_stop=True, patience=1)
+    one = replace(one, watch=replace(one.watch, every=16))
+    trained = train(one, out=tmp_path / "run")
+    assert trained.state is not None
+    assert 64 <= trained.state.images_seen < 128

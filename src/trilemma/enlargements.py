@@ -86,6 +86,13 @@ def enlarging(drawer: Drawer, trials: Trials) -> Drawer:
     return replace(drawer, low=trials.low)
 
 
+def with_small(drawer: Drawer, n: int, *, say: Say = quiet) -> Drawer:
+    """Give an upscaler n held-out images, made small, to draw from; others are as they were."""
+    if not isinstance(drawer.recipe.family, UpscaleRecipe):
+        return drawer
+    return enlarging(drawer, held_out(drawer.recipe, n, say=say))
+
+
 def measure(
     made: Pixels,
     trials: Trials,

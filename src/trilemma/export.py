@@ -9,6 +9,7 @@ import torch
 from trilemma import extracting
 from trilemma.atomic import whole_folder, write_bytes, write_text
 from trilemma.checkpoint import pack, unpack
+from trilemma.enlargements import with_small
 from trilemma.errors import RunError
 from trilemma.evaluation import read_scores, write_scores
 from trilemma.images import grid, write_png
@@ -74,7 +75,9 @@ def fill(place: Path, found: Found, *, name: str, device: torch.device, say: Say
         if own.is_file():
             shutil.copyfile(own, place / own.name)
     drawer = load_generator(found, device=device)
-    pixels = drawn(drawer, range(SHOWN))
+    drawer = with_small(drawer, SHOWN, say=say)
+    count = SHOWN if drawer.low is None else len(drawer.low)
+    pixels = drawn(drawer, range(count))
     write_png(place / "grid.png", grid(pixels))
     rows = as_plain(notes)["notes"]
     write_text(place / "card.md", card(name, found, drawer, notes=rows, scores=scores))

@@ -29,6 +29,8 @@ def plan_anew(sitting: Sitting) -> None:
     scores = -(-(planned - done) // state.score_every)
     fitting = max(0.0, PLANNED * left - scores * a_score) * pace - train.batch_size / 2
     most = min(asked(train, sitting.images_in_epoch), done + fitting)
+    if sitting.task.family.patient_until:  # a later stage is slower; that was measured first
+        most = min(most, planned)
     total = state.begun_images + whole_batches(most, train.batch_size)
     state.images_total = max(total, state.images_seen)
     state.plans += 1

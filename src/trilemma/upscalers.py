@@ -11,11 +11,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from trilemma import weights
+from trilemma import runs, weights
 from trilemma.atomic import write_bytes
 from trilemma.errors import RunError
 from trilemma.foreign import ncnn, others, tensors, upscalers
+from trilemma.licences import licences
 from trilemma.places import Say, cache_folder, quiet
+from trilemma.recipe.recipe import UpscaleRecipe
 
 BASELINES = ("realesr-animevideov3", "realesrgan-x4plus", "realesrgan-x4plus-anime")
 UNSTATED = "not stated in the file"
@@ -49,7 +51,7 @@ class Upscaler:
 
 
 def load_upscaler(model: str, *, device: torch.device, say: Say = quiet) -> Upscaler:
-    """Load a baseline by its name, or the network of a file: a suffix of FILES.
+    """Load a baseline by its name, the network of a file (a suffix of FILES), or that of a run.
 
     say: gets a line about third-party weights. RunError: there is no such model, or its file is
     not one. MissingExtraError: a package that it needs is not installed.
@@ -59,13 +61,30 @@ def load_upscaler(model: str, *, device: torch.device, say: Say = quiet) -> Upsc
     path = Path(model)
     if path.suffix.lower() in FILES:
         return FILES[path.suffix.lower()](path, device, say)
-    # The third kind, a run of a family that enlarges, belongs here: `runs.find_run` finds it.
+    if runs.candidates(runs.parted(model)[0]):
+        return _trained(runs.find_run(model, say=say), device=device)
     close = get_close_matches(model, BASELINES, 1)
     raise RunError(
         f"no upscaler {model!r}; "
         + (f"did you mean {close[0]}? " if close else "")
-        + f"Allowed: {', '.join(BASELINES)}, or a file ({', '.join(FILES)})"
+        + f"Allowed: {', '.join(BASELINES)}, a run or bundle of kind upscale, or a file "
+        f"({', '.join(FILES)})"
     )
+
+
+def _trained(run: runs.Found, *, device: torch.device) -> Upscaler:
+    """Load the averaged network of a run or bundle. RunError: it is one that enlarges nothing."""
+    net = None
+    if isinstance(run.recipe.family, UpscaleRecipe):
+        net = upscalers.network(tensors.read(run.weights))
+    if net is None:
+        raise RunError(
+            f"{run.name} is of kind {run.recipe.family.kind}, and no upscaler; give one of "
+            f"{', '.join(BASELINES)}, or a run of kind upscale (trilemma train cats-sr-compact)"
+        )
+    licence = "; ".join(f"{note.what}: {note.licence}" for note in licences(run))
+    sha256 = weights.sha256_of(run.weights)
+    return _ours(net, run.name, name=run.name, licence=licence, sha256=sha256, device=device)
 
 
 def _baseline(name: str, *, device: torch.device, say: Say) -> Upscaler:
