@@ -270,7 +270,7 @@ def test_a_name_is_cut_into_words(name: str, parts: tuple[str, ...]) -> None:
         ("mode", "train", {}),
         ("mode", "wgan-gp", {"@model": "wgan-gp"}),
         ("is_train", True, {}),
-        ("conditional", False, {"family.condition": "none"}),
+        ("conditional", False, {"@condition": False}),
         ("architecture", "ResNet", {"*net.name": "residual"}),
         ("critic.type", "resnet", {"family.critic.name": "residual"}),
         ("noise_type", "gaussian", {}),
