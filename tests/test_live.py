@@ -168,3 +168,17 @@ def test_the_panel_stands_before_anything_is_known() -> None:
     shown_ = drawn(Status("tiny"))
     assert "0 of 0, 0 a second" in shown_
     assert "last score" in shown_
+
+
+def test_time_that_is_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("trilemma.live.time.monotonic", lambda: now[0])
+    with counted("pixels", left=True) as progress:
+        now[0] = 20
+        progress(0, 4000)
+        now[0] = 50
+        progress(1000, 4000)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["pixels: 0 of 4,000, ... left", "pixels: 1,000 of 4,000, 2 min 30 s left"]

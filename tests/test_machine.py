@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +42,25 @@ def test_what_is_used_is_read_from_the_kernel() -> None:
     assert after.ours - before.ours >= 0.2
     assert after.cores - before.cores >= 0.1  # in hundredths of a second, of all programs
     assert after.clock - before.clock >= 0.2
+
+
+@pytest.mark.parametrize("version", [2, 1])
+def test_free_memory_of_a_container(
+    version: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its limit, less what is held but for cached files; never more than the machine has."""
+    (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:   5000 kB\n")
+    folder, *names = machine.CONTAINERS[2 - version]
+    (tmp_path / folder).mkdir(exist_ok=True)
+    monkeypatch.setattr(machine, "MEMORY", tmp_path / "meminfo")
+    monkeypatch.setattr(machine, "GROUPS", tmp_path)
+    monkeypatch.setattr(machine, "_left_of_addresses", lambda: -1)
+    assert machine.free_memory() == 5000 * 1024
+    for name, said in zip(names, ("max", "700000", "x"), strict=True):
+        (tmp_path / folder / name).write_text(said + "\n")
+    assert machine.free_memory() == 5000 * 1024
+    (tmp_path / folder / names[0]).write_text("1000000\n")
+    (tmp_path / folder / "memory.stat").write_text(f"anon 5\n{names[2]} 200000\n")
+    assert machine.free_memory() == 500_000
+    monkeypatch.setattr(machine, "_left_of_addresses", lambda: 1234)
+    assert machine.free_memory() == 1234

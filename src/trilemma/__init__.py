@@ -9,11 +9,21 @@ tr.compare([run, "digits-diffusion"]).to_html("report.html")
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trilemma.api import Images, Run, compare, evaluate, sample, train, trust
+    from trilemma.api import Images, Run, compare, evaluate, sample, train, trust, upscale
     from trilemma.comparison import Comparison
 
 __version__ = "0.1.0"
-__all__ = ["Comparison", "Images", "Run", "compare", "evaluate", "sample", "train", "trust"]
+__all__ = [
+    "Comparison",
+    "Images",
+    "Run",
+    "compare",
+    "evaluate",
+    "sample",
+    "train",
+    "trust",
+    "upscale",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The Python names: train, sample, evaluate, compare; runs and pictures that show themselves."""
+"""The Python names: train, sample, upscale, compare, ...; runs, pictures that show themselves."""
 
 import base64
 import html
@@ -19,12 +19,18 @@ from trilemma.evaluation import STANDARD
 from trilemma.families.family import DrawOptions
 from trilemma.images import grid
 from trilemma.live import say, shown
+from trilemma.photos import from_pixels
+from trilemma.photowriting import JPEG_QUALITY
 from trilemma.recipe import overrides, presets
 from trilemma.recipe.own import as_typed
 from trilemma.runfolder import RunFolder
 from trilemma.runs import find_run
 from trilemma.sampling import Pixels, drawn, load_generator
 from trilemma.scores import Scores
+from trilemma.upscalers import load_upscaler
+from trilemma.upscaling import Manner, ready
+from trilemma.upscalingfiles import MODEL, OUT, refuse_failure, whole
+from trilemma.upscalingfiles import upscale as upscale_files
 
 
 @dataclass(frozen=True)
@@ -164,6 +170,47 @@ def evaluate(
     against "": the run's own held-out split. n 0: as many as are real, from 200 to 2,000.
     """
     return assess(name_of(images), against, n=n, extractor=extractor, say=say)
+
+
+def upscale(
+    images: str | Path | Images | np.ndarray | Sequence[str | Path],
+    *,
+    model: str = MODEL,
+    scale: int = 0,
+    out: str | Path = OUT,
+    recursive: bool = False,
+    skip_existing: bool = False,
+    tile: int = -1,
+    seamless: bool = False,
+    tta: bool = False,
+    precision: str = "auto",
+    quality: int = JPEG_QUALITY,
+    device: str = "auto",
+) -> list[Path] | Images:
+    """Enlarge files and folders into `out`, and return the paths; or pixels, and return Images.
+
+    Pixels are uint8 [N, H, W, C]. scale 0: the model's own. tile: pixels, -1: as memory allows, 0:
+    none. What fails is told on stderr; where nothing else came out, or a file was named on its own,
+    it is an error.
+    """
+    manner = Manner(scale=scale, tile=tile, seamless=seamless, tta=tta, precision=precision)
+    where = devices.pick(device)
+    if isinstance(images, Images | np.ndarray):
+        made = ready(load_upscaler(model, device=where, say=say), manner, device=where, say=say)
+        return Images(np.stack([whole(from_pixels(each), made) for each in np.asarray(images)]))
+    found = upscale_files(
+        [images] if isinstance(images, str | Path) else images,
+        model=model,
+        manner=manner,
+        out=Path(out),
+        recursive=recursive,
+        skip_existing=skip_existing,
+        quality=quality,
+        device=where,
+        say=say,
+    )
+    refuse_failure(found)
+    return [*found.written, *found.there]
 
 
 def compare(

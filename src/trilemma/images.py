@@ -5,7 +5,8 @@ import math
 import re
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -126,21 +127,29 @@ def decode(data: bytes, *, channels: int, size: tuple[int, int] | None = None) -
     """Decode a file's bytes, as `read_image` does. DataError gives the reason without a name."""
     if not data:
         raise DataError("empty file")
-    with without_warnings():
-        return _decode(data, channels, size)
+    with opened(data) as image:
+        frames = getattr(image, "n_frames", 1)
+        if size is not None:
+            refuse_tiny(image.size, size)
+        upright = ImageOps.exif_transpose(image)
+        fitted = fit(to_eight_bits(upright, channels), size)
+    pixels = np.asarray(fitted).reshape(fitted.height, fitted.width, channels)
+    return Decoded(pixels, f"first of {frames} frames" if frames > 1 else "")
 
 
-def _decode(data: bytes, channels: int, size: tuple[int, int] | None) -> Decoded:
+@contextmanager
+def opened(data: bytes) -> Iterator[Image.Image]:
+    """Give a file's bytes as Pillow's image; DataError, too, for what the block meets in it.
+
+    It gives the reason without a name.
+    """
     try:
-        if data.startswith(PNG):  # load() accepts wrong checksums; verify() spends the object
+        with without_warnings():
+            if data.startswith(PNG):  # load() accepts wrong checksums; verify() spends the object
+                with _open(data) as image:
+                    image.verify()
             with _open(data) as image:
-                image.verify()
-        with _open(data) as image:
-            frames = getattr(image, "n_frames", 1)
-            if size is not None:
-                refuse_tiny(image.size, size)
-            upright = ImageOps.exif_transpose(image)
-            fitted = fit(to_eight_bits(upright, channels), size)
+                yield image
     except UnidentifiedImageError:
         raise DataError("not an image") from None
     except Image.DecompressionBombError as error:
@@ -148,8 +157,6 @@ def _decode(data: bytes, channels: int, size: tuple[int, int] | None) -> Decoded
     except BROKEN as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"broken image: {reason}") from None
-    pixels = np.asarray(fitted).reshape(fitted.height, fitted.width, channels)
-    return Decoded(pixels, f"first of {frames} frames" if frames > 1 else "")
 
 
 def _open(data: bytes) -> Image.Image:

@@ -238,13 +238,21 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def counted(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how many of many images are done: a bar, or a line now and then where none can be."""
+def counted(what: str, *, left: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """Show how many of many images are done: a bar, or a line now and then where none can be.
+
+    left: with the time that is left.
+    """
     console = Console(stderr=True)
     state = [0, 1]
+    begun = time.monotonic()
 
     def text() -> str:
-        return f"{what}: {state[0]:,} of {state[1]:,}"
+        return f"{what}: {state[0]:,} of {state[1]:,}" + (f", {remains()} left" if left else "")
+
+    def remains() -> str:
+        gone = time.monotonic() - begun
+        return duration(gone * (state[1] - state[0]) / state[0]) if state[0] else "..."
 
     def bar() -> Group:
         done = ProgressBar(total=max(1, state[1]), completed=state[0], width=40)
@@ -268,9 +276,10 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
         told = [time.monotonic()]
 
         def line(done: int, total: int) -> None:
+            take(done, total)
             if time.monotonic() - told[0] >= PLAIN_SECONDS:
                 told[0] = time.monotonic()
-                say(f"{what}: {done:,} of {total:,}")
+                say(text())
 
         yield line
 

@@ -13,6 +13,11 @@ from typing import Any, NamedTuple
 import torch
 
 TIMES = 8  # of a core in /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal
+MEMORY, GROUPS = Path("/proc/meminfo"), Path("/sys/fs/cgroup")  # of Linux
+CONTAINERS = (  # below GROUPS, versions 2 and 1: what may be held, what is, what is only cached
+    ("", "memory.max", "memory.current", "inactive_file"),
+    ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
 SPARE = 0.25  # of a core; with more than that idle, nobody waits for anybody
 BF16_UNITS = ("amx_bf16", "avx512_bf16", "avx512bf16", "bf16")  # without: emulated, 2-10x slower
 
@@ -68,6 +73,44 @@ def memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
         return 0
+
+
+def free_memory() -> int:
+    """Give how many more bytes this process may hold; 0 where it cannot be told.
+
+    The least of what the system, its container and the process's own limit leave.
+    """
+    said = {words[0]: words[1] for words in map(str.split, _lines(MEMORY)) if words[1:]}
+    left = [1024 * int(said["MemAvailable:"])] if "MemAvailable:" in said else []
+    left += [_left_in(GROUPS / folder, *names) for folder, *names in CONTAINERS]
+    left.append(_left_of_addresses())
+    return min((known for known in left if known >= 0), default=memory() // 2)
+
+
+def _left_in(folder: Path, limit: str, used: str, reclaimable: str) -> int:
+    """Give the bytes that a container leaves; files that are only cached count as free. -1: all."""
+    allowed, held = _number(folder / limit), _number(folder / used)
+    if allowed is None or held is None:
+        return -1
+    rows = dict(row.split() for row in _lines(folder / "memory.stat") if len(row.split()) == 2)
+    return max(allowed - held + int(rows.get(reclaimable, 0)), 0)
+
+
+def _left_of_addresses() -> int:
+    """Give the bytes that `ulimit -v` leaves; -1: there is no such limit."""
+    if sys.platform == "win32":
+        return -1
+    import resource
+
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    pages = (_lines(Path("/proc/self/statm")) or ["0"])[0].split()[0]
+    held = int(pages) * resource.getpagesize()
+    return -1 if allowed == resource.RLIM_INFINITY else max(allowed - held, 0)
+
+
+def _number(file: Path) -> int | None:
+    word = (_lines(file) or [""])[0].strip()
+    return int(word) if word.isdigit() else None
 
 
 def load() -> float:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import torch
 
     from trilemma.bench import Bench
+    from trilemma.bench_upscale import Enlarging
     from trilemma.recipe.recipe import Recipe
 
 WHAT = {
@@ -26,18 +27,23 @@ class Arguments:
     train: PyTorch's optimizers as they come, nothing shared between the phases of a step. sample:
     the same sampler, ours in float32 as `sample` draws unless --precision says otherwise. evaluate:
     each score as its definition reads, without its error. penalties: a critic's step with each
-    penalty on its slope, and without. All on noise, in turns, in this process; nothing is written.
+    penalty on its slope, and without. upscale MODEL: an image of 64 x 64 and one of 256 x 256
+    pixels, tiles and all, against the whole network, and ncnn's runtime if installed. All on
+    noise, in turns, in this process; nothing is written.
     """
 
     what: Annotated[
-        Literal["train", "sample", "evaluate", "penalties"], tyro.conf.Positional
+        Literal["train", "sample", "evaluate", "penalties", "upscale"], tyro.conf.Positional
     ]  # is timed
-    preset: Annotated[str, tyro.conf.Positional]  # whose networks, sizes and extractor are taken
+    preset: Annotated[
+        str, tyro.conf.Positional
+    ]  # whose networks, sizes and extractor are taken; upscale: the model
     rounds: int = 15  # timed steps of each
     batch_size: int = 0  # images of a training step; 0: the preset's
     precision: Literal["auto", "reference", "float32", "bf16"] = "auto"  # of ours
     trust: bool = False  # run code of somebody's own (module:Name) that the preset names
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
+    sides: tuple[int, ...] = (64, 256)  # upscale: of its images, pixels
     json: bool = False  # print the JSON line alone
 
 
@@ -55,6 +61,9 @@ def run(arguments: Arguments) -> None:
 
     if arguments.rounds < FEWEST:
         raise RecipeError(f"--rounds is {arguments.rounds}; allowed: {FEWEST} or more")
+    if arguments.what == "upscale":
+        run_upscale(arguments)
+        return
     recipe = presets.find(arguments.preset).recipe
     speed = replace(recipe.speed, precision=arguments.precision, device=arguments.device)
     size = arguments.batch_size or recipe.train.batch_size
@@ -72,6 +81,51 @@ def run(arguments: Arguments) -> None:
     if not arguments.json:
         print("\n".join(said))
     print(json.dumps(finite({"bench": arguments.what, **asdict(found)})))
+
+
+def run_upscale(arguments: Arguments) -> None:
+    """Measure enlarging, and print; the last line is JSON."""
+    from trilemma import devices
+    from trilemma.bench_upscale import bench_upscale
+    from trilemma.live import device_line, say
+    from trilemma.runfolder import finite
+
+    say(device_line(arguments.device))
+    found = bench_upscale(
+        arguments.preset,
+        sides=arguments.sides,
+        precision=arguments.precision,
+        rounds=arguments.rounds,
+        device=devices.pick(arguments.device),
+        say=say,
+    )
+    if not arguments.json:
+        print("\n".join(upscale_lines(found)))
+    print(json.dumps(finite({"bench": arguments.what, **asdict(found)})))
+
+
+def upscale_lines(found: "Enlarging") -> list[str]:
+    """Write what was found of enlarging for people."""
+    layout = "channels last" if found.channels_last else "contiguous"
+    said = [
+        f"{found.model}, x{found.scale}, medians of {found.rounds}; ours: {found.precision}, "
+        f"{layout}, {found.threads} threads:"
+    ]
+    for row in found.rows:
+        said.append(f"  {row.side} -> {found.scale * row.side}, {row.tiles} tile(s)")
+        said.append(f"    ours   {row.ours_ms:9.1f} ms  {row.decibels:.1f} dB from the plain one")
+        said.append(f"    plain  {row.plain_ms:9.1f} ms  eager float32, the network alone")
+        said.append(f"    ratio  {row.ratio:9.2f}     quartiles {row.low:.2f} to {row.high:.2f}")
+        if row.ncnn_ms == row.ncnn_ms:
+            said.append(f"    ncnn   {row.ncnn_ms:9.1f} ms  ratio {row.ncnn_ratio:.2f}")
+    if found.busy:
+        said.append(busy(found.load))
+    return said
+
+
+def busy(load: float) -> str:
+    """Say that the times may be wrong."""
+    return f"  the machine was busy (load {load:g} before): close other programs, try again"
 
 
 def measure(arguments: Arguments, recipe: "Recipe", device: "torch.device") -> "Bench":
@@ -102,7 +156,5 @@ def lines(what: str, found: "Bench") -> list[str]:
         f"  ratio  {found.ratio:8.2f}     quartiles {found.low:.2f} to {found.high:.2f}",
     ]
     if found.busy:
-        said.append(
-            f"  the machine was busy (load {found.load:g} before): close other programs, try again"
-        )
+        said.append(busy(found.load))
     return said

@@ -46,6 +46,7 @@ VERBS: Mapping[str, Verb] = {  # in the order of --help
     "train": Verb("train", "train a model, or go on with a training", trains=True),
     "sample": Verb("sample", "draw images from runs or bundles"),
     "explore": Verb("explore", "walk between the seeds of a run, as pictures, film or a page"),
+    "upscale": Verb("upscale", "enlarge pictures, folders, GIFs and films"),
     "evaluate": Verb("evaluate", "score images against images"),
     "compare": Verb("compare", "line runs up: one table, one report"),
     "diagnose": Verb("diagnose", "say whether a training was healthy, and what to try if not"),
@@ -55,7 +56,9 @@ VERBS: Mapping[str, Verb] = {  # in the order of --help
     "presets": Verb("presets", "list the presets"),
     "export": Verb("export", "make a bundle of a run: weights, recipe, scores, card"),
     "clean": Verb("clean", "delete what the cache and the runs no longer need"),
-    "bench": Verb("bench", "time training, drawing and scoring, ours against the plain way"),
+    "bench": Verb(
+        "bench", "time training, drawing, scoring, enlarging: ours against the plain way"
+    ),
     "doctor": Verb("doctor", "show the machine, and what was measured and chosen on it"),
 }
 

@@ -28,6 +28,11 @@ def leaky(x: Tensor) -> Tensor:
     return leaky_relu(x, SLOPE, inplace=True)
 
 
+def as_weights(x: Tensor, layer: nn.Conv2d) -> Tensor:
+    """Give a sum that is kept in float32 to a layer whose weights are bf16; others as they are."""
+    return x.to(torch.bfloat16) if layer.weight.dtype == torch.bfloat16 else x
+
+
 class DenseBlock(nn.Module):
     """Five convolutions, each of which sees all before it."""
 
@@ -41,10 +46,10 @@ class DenseBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Give [N, features, h, w]."""
-        seen = [x]
+        seen = [as_weights(x, self.conv1)]
         for layer in (self.conv1, self.conv2, self.conv3, self.conv4):
             seen.append(leaky(layer(torch.cat(seen, 1))))
-        return torch.add(x, self.conv5(torch.cat(seen, 1)), alpha=RESIDUAL)
+        return torch.add(x, self.conv5(torch.cat(seen, 1)).to(x.dtype), alpha=RESIDUAL)
 
 
 class RRDB(nn.Module):
@@ -105,7 +110,10 @@ class RRDBNet(nn.Module):
         """Enlarge; sides that are no multiple of `unshuffle` are mirrored and cut off again."""
         height, width = images.shape[2:]
         first = self.conv_first(pixel_unshuffle(filled(images, self.unshuffle), self.unshuffle))
-        x = first + self.conv_body(self.body(first))
+        if self.conv_body.weight.dtype == torch.bfloat16:  # sums lose most by rounding: 1 dB
+            first = first.float()
+        deep = self.conv_body(as_weights(self.body(first), self.conv_body))
+        x = as_weights(first + deep, self.conv_body)
         for number in range(1, self.doublings + 1):
             x = interpolate(x, scale_factor=2.0, mode="nearest")
             x = leaky(self.get_submodule(f"conv_up{number}")(x))

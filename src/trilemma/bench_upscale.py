@@ -1,0 +1,181 @@
+"""Enlarging: ours against the same network in eager float32, and ncnn's runtime if installed."""
+
+import copy
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from trilemma import devices, machine, weights
+from trilemma.bench import BUSY, FEWEST, Way, alternated
+from trilemma.computing import distance, trial_image
+from trilemma.errors import TrilemmaError
+from trilemma.photos import Photo, from_pixels
+from trilemma.tiling import tiles_of
+from trilemma.upscalers import BASELINES, Upscaler, load_upscaler
+from trilemma.upscaling import Manner, Ready, ready
+from trilemma.upscalingfiles import whole
+
+SIDES = (64, 256)  # pixels of the images that are enlarged
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One size of image: medians over the rounds."""
+
+    side: int  # pixels
+    tiles: int
+    ours_ms: float  # all of it: tiles, what they overlap, rounding to 8 bits
+    plain_ms: float  # the network alone, on the whole image
+    ratio: float  # plain / ours, median over the rounds, with its quartiles
+    low: float
+    high: float
+    ncnn_ms: float  # nan: not installed, or no file for it
+    ncnn_ratio: float  # ncnn / ours
+    decibels: float  # PSNR of ours against the plain result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enlarging:
+    """What was found."""
+
+    model: str
+    scale: int
+    precision: str
+    channels_last: bool
+    threads: int
+    rounds: int
+    rows: tuple[Row, ...]
+    device: str
+    load: float  # of the machine before; nan where it is not told
+    machine: Mapping[str, Any] = field(default_factory=machine.describe)
+
+    @property
+    def busy(self) -> bool:
+        """Did others compute on the machine, so that the times say little?"""
+        return self.load > BUSY
+
+
+def bench_upscale(
+    model: str,
+    *,
+    sides: Sequence[int] = SIDES,
+    precision: str = "auto",
+    rounds: int = FEWEST,
+    device: torch.device,
+    say: Callable[[str], None] = lambda line: None,
+) -> Enlarging:
+    """Time enlarging an image of each size: ours, the network in eager float32, ncnn; in turns."""
+    load = machine.load()
+    threads = devices.use_threads(0)
+    upscaler = load_upscaler(model, device=device, say=say)
+    made = ready(upscaler, Manner(precision=precision), device=device, say=say)
+    plain = copy.deepcopy(upscaler.net).float().to(device).eval()
+    other = ncnn_way(model, threads, say)
+    return Enlarging(
+        model=upscaler.name,
+        scale=upscaler.scale,
+        precision=made.choice.precision,
+        channels_last=made.choice.channels_last,
+        threads=threads,
+        rounds=rounds,
+        rows=tuple(row(upscaler, made, plain, other, side, rounds) for side in sides),
+        device=str(device),
+        load=load,
+    )
+
+
+def row(
+    upscaler: Upscaler,
+    made: Ready,
+    plain: nn.Module,
+    other: Callable[[np.ndarray], np.ndarray] | None,
+    side: int,
+    rounds: int,
+) -> Row:
+    """Time one size."""
+    pixels = trial_image(side)[0].permute(1, 2, 0).mul(255).round().to(torch.uint8).numpy()
+    photo = from_pixels(pixels)
+
+    def plainly() -> torch.Tensor:
+        images = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(made.device).float() / 255
+        with torch.inference_mode():
+            result: torch.Tensor = plain(images)
+            return result.cpu()
+
+    threads = torch.get_num_threads()
+    ways: dict[str, Way] = {
+        "ours": (threads, lambda seen: done(whole(photo, made))),
+        "plain": (threads, lambda seen: done(plainly())),
+    }
+    if other is not None:
+        ways["ncnn"] = (threads, lambda seen: done(other(pixels)))
+    taken = alternated(ways, rounds=rounds, images=1, device=made.device)
+    ratios = [one / ours for one, ours in zip(taken["plain"], taken["ours"], strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    beside = taken.get("ncnn", [math.nan] * rounds)
+    return Row(
+        side=side,
+        tiles=tiles_of(photo.values.shape, made.plan()),
+        ours_ms=1000 * statistics.median(taken["ours"]),
+        plain_ms=1000 * statistics.median(taken["plain"]),
+        ratio=middle,
+        low=low,
+        high=high,
+        ncnn_ms=1000 * statistics.median(beside),
+        ncnn_ratio=statistics.median(
+            one / ours for one, ours in zip(beside, taken["ours"], strict=True)
+        ),
+        decibels=far(photo, made, plainly()),
+    )
+
+
+def far(photo: Photo, made: Ready, exact: torch.Tensor) -> float:
+    """Give the PSNR of our result against the plain one, both as 8 bits, dB."""
+    ours = torch.from_numpy(whole(photo, made)).permute(2, 0, 1)[None].float() / 255
+    return distance(ours, exact.clamp(0, 1).mul(255).round().div(255))
+
+
+def done(value: object) -> None:
+    """Take a result and give none."""
+
+
+def ncnn_way(
+    model: str, threads: int, say: Callable[[str], None]
+) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Give the same weights in ncnn's CPU runtime; None: it is not installed, or has no file."""
+    if model not in BASELINES:
+        return None
+    try:
+        import ncnn
+
+        file = weights.find(model)
+    except (ImportError, TrilemmaError):
+        say("ncnn is not installed: its times are left out")
+        return None
+    return ncnn_net(ncnn, file, threads)
+
+
+def ncnn_net(ncnn: Any, file: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Load a file into ncnn; pixels uint8 [H, W, 3] -> pixels."""
+    net = ncnn.Net()
+    net.opt.num_threads = threads
+    net.opt.use_vulkan_compute = False
+    net.load_param(str(file.with_suffix(".param")))
+    net.load_model(str(file))
+
+    def enlarge(pixels: np.ndarray) -> np.ndarray:
+        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1).astype(np.float32) / 255)
+        extractor = net.create_extractor()
+        extractor.input("data", ncnn.Mat(planes).clone())  # or it would share memory that goes
+        made = np.array(extractor.extract("output")[1])
+        large: np.ndarray = np.rint(made.clip(0, 1) * 255).astype(np.uint8)
+        return large
+
+    return enlarge
