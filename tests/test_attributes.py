@@ -45,6 +45,7 @@ def test_rows_are_found_by_name_in_many_spellings(tmp_path: Path, text: str) -> 
         ("a.png\n", "names 0 attributes"),
         ("file,smile,smile\n", "each name once|with each name once"),
         ("", "names 0 attributes"),
+        ("a.png,0.5\nb.png,1\n", "its first row holds numbers; put a header above it"),
         ("file,smile\na.png,1\nb.png,1\nc.jpg,0\na.png,0\n", "has two rows for a.png"),
     ],
 )

@@ -16,13 +16,13 @@ from trilemma.errors import DataError
 from trilemma.evaluation import (
     METRICS,
     STANDARD,
-    class_shares,
     column_id,
     evaluate,
     floors,
 )
 from trilemma.features.extractor import Features
 from trilemma.scores import Column, Score
+from trilemma.shares import class_shares
 
 CLASSES = ("a", "b", "c", "d", "e")
 COLUMN = Column(
@@ -254,3 +254,14 @@ def test_two_thousand_images_take_seconds() -> None:
     found = evaluate(*sides, run="r", column=COLUMN)
     assert time.process_time() - start < 20
     assert all(math.isfinite(score.error) for score in found.scores)
+
+
+def test_of_few_images_a_class_that_is_never_met_is_neither_missing_nor_there() -> None:
+    """Wilson's upper end of 0 of 150 is 0.025, of 0 of 400 0.0095; a tenth of a share is 0.02."""
+    labels = np.arange(100) % 5
+    for n, sure in ((150, False), (400, True)):
+        logits = np.zeros((n, 5), dtype=np.float32)
+        logits[:, 3] = 1.0
+        shares = class_shares(Features(np.zeros((n, 1)), logits), source(labels), run="r")
+        others = ("a", "b", "c", "e")
+        assert (shares.missing, shares.unsure) == ((others, ()) if sure else ((), others))

@@ -14,7 +14,6 @@ from handmade import noise
 from trilemma.data.values import Source
 from trilemma.errors import RunError
 from trilemma.evaluation import (
-    class_shares,
     column,
     evaluate,
     evaluate_pixels,
@@ -26,6 +25,7 @@ from trilemma.maths.copying import copying
 from trilemma.report import metrics
 from trilemma.scores import Score, Scores
 from trilemma.scoring import Reference, copy_score, look, quality, searched, tensor
+from trilemma.shares import class_shares
 
 CLASSES = ("a", "b", "c", "d", "e")
 

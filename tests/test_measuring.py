@@ -146,6 +146,7 @@ def test_horizon() -> None:
         )
 
     assert fixed(epochs=3) == 300
+    assert measuring.whole_rounds(400, 320) == 320  # five batches of 64 a round
     assert fixed(images=55) in (50, 60)
     assert (
         fixed(minutes=1) == round(measuring.SPARE * (60 - 10 - 4) / 0.01 / 10) * 10

@@ -24,10 +24,10 @@ from trilemma.maths.randomness import rng
 from trilemma.recipe.closest import unknown
 from trilemma.runfolder import write_json
 from trilemma.scores import Column, Score, Scores, Shares
+from trilemma.shares import class_shares
 
 SCHEMA = 1  # of scores.json
 FEWEST = 3  # images a side: below, no error can be had
-SELDOM = 0.1  # of its real share: a class that is met less often counts as missing
 
 
 @dataclass(frozen=True)
@@ -218,27 +218,6 @@ def column_id(column: Column) -> str:
     """Give the first 8 digits of the sha256 of a column's canonical JSON."""
     text = json.dumps(asdict(column), sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()[:8]
-
-
-def class_shares(fake: Features, reference: Source, *, run: str) -> Shares:
-    """Say how often each class of the reference is met, by the extractor's most likely class.
-
-    A class is missing where even the upper end of its interval is below a tenth of its real share.
-    """
-    n, classes = len(fake.logits), reference.classes
-    counts = np.bincount(fake.logits.argmax(axis=1), minlength=len(classes))
-    labels = reference.labels[reference.labels >= 0]
-    real = np.bincount(labels, minlength=len(classes)) / max(1, len(labels))
-    low, high = zip(*[statistics.wilson(int(count), n) for count in counts], strict=True)
-    return Shares(
-        run=run,
-        classes=classes,
-        real=tuple(real.tolist()),
-        fake=tuple((counts / n).tolist()),
-        low=low,
-        high=high,
-        missing=tuple(c for c, r, h in zip(classes, real, high, strict=True) if h < SELDOM * r),
-    )
 
 
 def write_scores(path: Path, scores: Scores) -> None:

@@ -50,6 +50,7 @@ def forecast(
         seconds_per_image=seconds_per_image,
         seconds_gone=0.0,
         seconds_a_score=a_score,
+        batches_a_round=family.batches_a_round,
     )
     weights = sum(p.numel() for p in family.nets.parameters())
     checkpoints = recipe.train.keep + 1

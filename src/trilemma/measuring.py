@@ -203,9 +203,8 @@ def what_fits(task: Task, reset: Reset) -> tuple[Compute, float]:
 
 def out_of_memory(error: Exception) -> bool:
     """Is this PyTorch's way, or Python's, of saying that memory ran out?"""
-    said = str(error).lower()
     known = ("can't allocate memory", "not enough memory", "out of memory")
-    return isinstance(error, MemoryError) or any(words in said for words in known)
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in known)
 
 
 def horizon(
@@ -215,8 +214,9 @@ def horizon(
     seconds_per_image: float,
     seconds_gone: float = 0.0,
     seconds_a_score: float = 0.0,
+    batches_a_round: int = 1,
 ) -> int:
-    """Fix how many images a training will see; whole batches, at least one.
+    """Fix how many images a training will see; whole rounds, at least one.
 
     RecipeError: not one batch fits into the recipe's minutes.
     """
@@ -229,7 +229,7 @@ def horizon(
             step = seconds_per_image * train.batch_size
             raise RecipeError(too_few(train.minutes, spent=60 * train.minutes - left, step=step))
         images = min(images, fitting)
-    return whole_batches(images, train.batch_size)
+    return whole_rounds(images, train.batch_size * batches_a_round)
 
 
 def asked(train: TrainRecipe, images_in_epoch: int) -> float:
@@ -239,9 +239,9 @@ def asked(train: TrainRecipe, images_in_epoch: int) -> float:
     return train.epochs * images_in_epoch or math.inf
 
 
-def whole_batches(images: float, batch_size: int) -> int:
-    """Round to whole batches, at least one."""
-    return max(1, round(images / batch_size)) * batch_size
+def whole_rounds(images: float, images_a_round: int) -> int:
+    """Round to whole rounds, at least one."""
+    return max(1, round(images / images_a_round)) * images_a_round
 
 
 def too_few(minutes: float, *, spent: float, step: float) -> str:

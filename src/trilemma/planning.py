@@ -1,7 +1,7 @@
 """The horizon of minutes, planned anew on the way, and how often a training is scored."""
 
 from trilemma import processes
-from trilemma.measuring import asked, scores_in, whole_batches
+from trilemma.measuring import asked, scores_in, whole_rounds
 from trilemma.recipe.recipe import Recipe
 from trilemma.sitting import Sitting, emit, write_machine
 
@@ -31,7 +31,9 @@ def plan_anew(sitting: Sitting) -> None:
     most = min(asked(train, sitting.images_in_epoch), done + fitting)
     if sitting.task.family.patient_until:  # a later stage is slower; that was measured first
         most = min(most, planned)
-    total = state.begun_images + whole_batches(most, train.batch_size)
+    total = state.begun_images + whole_rounds(
+        most, train.batch_size * sitting.task.family.batches_a_round
+    )
     state.images_total = max(total, state.images_seen)
     state.plans += 1
     if not recipe.watch.every:  # as many scores as before

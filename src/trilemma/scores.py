@@ -47,6 +47,7 @@ class Shares:
     low: tuple[float, ...]  # 95 % Wilson interval of the generated share
     high: tuple[float, ...]
     missing: tuple[str, ...]  # classes whose interval lies below a tenth of the real share
+    unsure: tuple[str, ...] = ()  # never met, among too few images to call that missing
 
 
 @dataclass(frozen=True, kw_only=True)

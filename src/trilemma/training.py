@@ -134,6 +134,7 @@ def choose(sitting: Sitting) -> None:
         seconds_per_image=seconds_per_image,
         seconds_gone=gone,
         seconds_a_score=a_score,
+        batches_a_round=task.family.batches_a_round,
     )
     state.images_total = state.images_seen + added
     state.score_every = score_every(task.recipe, added, a_score)

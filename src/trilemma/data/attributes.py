@@ -68,7 +68,19 @@ def _rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
             f"{path}: its first row names {len(header)} attributes; allowed: a header such as "
             "file,smile,angle, with each name once"
         )
+    if all(_is_number(name) for name in header):
+        raise DataError(
+            f"{path}: its first row holds numbers; put a header above it, such as file,smile,angle"
+        )
     return header, rows[1:]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _numbers(cells: list[str], header: tuple[str, ...], name: str, path: Path) -> list[float]:

@@ -123,6 +123,11 @@ class Family:
     patient_until: float = 0.0  # share of the training before which it does not stop early
     measured_at: Clock = At(0, 0.0)  # noqa: RUF009 a tuple: where a round costs most
 
+    @property
+    def batches_a_round(self) -> int:
+        """Batches that a round takes: its first phase may run several times (critic updates)."""
+        return next((count for p in self.phases if (count := p.repeats(At(0, 0.0)))), 1)
+
     def draw(
         self,
         nets: ModuleDict,

@@ -31,6 +31,14 @@ from trilemma.recipe.recipe import (
 # The tables of these stand in layers above this one; a test holds them against each other.
 METRICS = ("fd", "kid")  # scores that may be watched, of all but upscalers
 EXTRACTORS = ("auto", "dinov2", "domain", "inception", "lite0", "pixels", "points", "stacked")
+ELSEWHERE = {  # losses by the names that they have elsewhere
+    **dict.fromkeys(("non-saturating", "nonsaturating", "ns", "vanilla", "logistic"), "'bce'"),
+    **dict.fromkeys(("minimax", "minmax"), "'saturating'"),
+    **dict.fromkeys(("lsgan", "ls", "mse", "least_squares"), "'least-squares'"),
+    **dict.fromkeys(("wgan-gp", "wgangp", "wgan_gp"), "'wasserstein' with family.gp = 10.0"),
+    "wgan": "'wasserstein' with family.clip_weights = 0.01 or family.gp = 10.0",
+    **dict.fromkeys(("rpgan", "rgan", "ragan", "r3gan"), "'relativistic'"),
+}
 POINTS = ("grid", "ring")  # data sets of points of the plane, no images
 PENALTIES = ("r1", "r2", "gp", "dragan")  # fields: weights of penalties on a critic's slope
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
@@ -56,6 +64,11 @@ def check(recipe: Recipe) -> None:
         _adversarial(family, parse_size(recipe.data.size))
     elif isinstance(family, DiffusionRecipe):
         check_diffusion(family, parse_size(recipe.data.size))
+    if recipe.data.attributes and getattr(family, "condition", "") == "none":
+        raise RecipeError(
+            "data.attributes is given, and family.condition = 'none' tells no network of it; set "
+            "family.condition = 'projection' (a GAN) or 'labels' (a diffusion model)"
+        )
     for name in ("generator_optimizer", "critic_optimizer", "optimizer"):
         if hasattr(family, name):
             _optimizer(f"family.{name}", getattr(family, name))
@@ -105,6 +118,10 @@ def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
     if is_path(family.loss):
         check_path("family.loss", family.loss)
     else:
+        if family.loss.lower() in ELSEWHERE:
+            raise RecipeError(
+                f"family.loss '{family.loss}' is {ELSEWHERE[family.loss.lower()]} here"
+            )
         known("family.loss", family.loss, GAN_LOSSES)
     _augmented(family, size)
     each(family, "family", not_negative, "instance_noise instance_noise_images r1 r2 penalty_end")

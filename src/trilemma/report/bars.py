@@ -126,6 +126,15 @@ def shown_classes(shares: Shares) -> list[int]:
     return sorted(far[:CLASSES])
 
 
+def absent_text(shares: Shares, words: Words) -> str:
+    """Name the classes that are missing, and those of which there are too few images to say."""
+    text = f"{words['missing_classes']} {', '.join(shares.missing) or words['none']}."
+    if shares.unsure:
+        text = text if shares.missing else ""
+        text += f" {words['unsure_classes']} {', '.join(shares.unsure)}."
+    return text.strip()
+
+
 def class_shares(shares: Shares, index: int, words: Words, language: str) -> Markup:
     """Draw how often each class appears: bar generated, line real, whisker the 95 % interval."""
     rows = shown_classes(shares)
@@ -156,7 +165,6 @@ def class_shares(shares: Shares, index: int, words: Words, language: str) -> Mar
             )
         )
     alternative = words["shares_alternative"].format(run=shares.run)
-    absent_names = ", ".join(shares.missing) or words["none"]
-    says = f"{alternative} {words['missing_classes']} {absent_names}"
+    says = f"{alternative} {absent_text(shares, words)}".removesuffix(".")
     drawing = svg.group(*parts, style=svg.series(index))
     return svg.picture(WIDTH, 4 + CLASS_ROW * len(rows), says, drawing)

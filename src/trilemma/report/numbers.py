@@ -52,7 +52,7 @@ def with_error(value: float, error: float, *, language: str) -> str:
     if error < 1e-5 * abs(value):  # of no use to a reader
         return plain(value, language=language)
     places = decimals(error)
-    if places > 5:
+    if places > 5 and abs(value) < 1e-3:
         shift = -math.floor(math.log10(max(abs(value), error)))
         value, error, places = value * 10.0**shift, error * 10.0**shift, places - shift
         text = f"{fixed(value, places)}e-{shift} ± {fixed(error, places)}e-{shift}"

@@ -229,7 +229,7 @@ def class_shares(contents: Contents, runs: Mapping[str, Named], reader: Reader) 
         if shares.run not in runs or not shares.classes:
             continue
         run = runs[shares.run]
-        text = f"{words['missing_classes']} {', '.join(shares.missing) or words['none']}."
+        text = bars.absent_text(shares, words)
         if len(shares.classes) > bars.CLASSES:
             cut = words["shares_cut"].format(n=bars.CLASSES, all=len(shares.classes))
             text += f" {cut}"

@@ -241,6 +241,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "missing": ("missing", "ausente"),
     "missing_classes": ("Missing classes:", "Classes ausentes:"),
+    "unsure_classes": (
+        "Never met, among too few images to call it missing:",
+        "Nunca vistas, entre imagens de menos para dizer que faltam:",
+    ),
     "none": ("none", "nenhuma"),
 }
 
