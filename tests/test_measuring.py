@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import tiny
-from trilemma import measuring, watch
+from trilemma import horizon, measuring, watch
 from trilemma.checkpoint import flat
 from trilemma.data.batches import Batches
 from trilemma.data.sources import open_source
@@ -137,7 +137,7 @@ def test_measuring_leaves_networks_and_optimizers_as_they_were(data: Path) -> No
 def test_horizon() -> None:
     def fixed(**train: float) -> int:
         settings = TrainRecipe(**({"batch_size": 10, "epochs": 0.0} | train))  # type: ignore[arg-type]
-        return measuring.horizon(
+        return horizon.horizon(
             settings,
             images_in_epoch=100,
             seconds_per_image=0.01,
@@ -146,13 +146,20 @@ def test_horizon() -> None:
         )
 
     assert fixed(epochs=3) == 300
-    assert measuring.whole_rounds(400, 320) == 320  # five batches of 64 a round
+    assert horizon.whole_rounds(400, 320) == 320  # five batches of 64 a round
     assert fixed(images=55) in (50, 60)
     assert (
-        fixed(minutes=1) == round(measuring.SPARE * (60 - 10 - 4) / 0.01 / 10) * 10
+        fixed(minutes=1) == round(horizon.SPARE * (60 - 10 - 4) / 0.01 / 10) * 10
     )  # four scores: 8 %
     assert fixed(minutes=1, epochs=3) == 300  # minutes are a limit
     with pytest.raises(
         RecipeError, match=r"0\.1 minutes are too few: 12 s go .* 0\.1 s .* 0\.4 or"
     ):
         fixed(minutes=0.1)
+
+
+def test_a_short_training_is_not_scored_after_every_step() -> None:
+    """Twenty steps lie between two scores, and there are two at least and twenty at most."""
+    train = TrainRecipe(batch_size=10, epochs=0.0, images=1)
+    times = [horizon.scores_in(train, 1.0, images=10 * steps) for steps in (10, 100, 4000)]
+    assert times == [2, 5, 20]

@@ -13,7 +13,8 @@ import torch
 from trilemma import devices, machine, processes
 from trilemma.checkpoint import flat, unflat
 from trilemma.devices import Choice
-from trilemma.errors import MemoryTooSmallError, RecipeError
+from trilemma.errors import MemoryTooSmallError
+from trilemma.horizon import asked
 from trilemma.recipe.recipe import TrainRecipe
 from trilemma.step import Compute, Task, shape, update
 
@@ -23,10 +24,6 @@ COLD = 2.0  # seconds: a shorter first step may be a second of loading and littl
 STEPS, CHOICE_STEPS = 8, 3  # that measuring takes at least; that its second half does
 STEPS_SHARE = 0.25  # of a training's minutes: more for them is too much
 THREAD_ROUNDS = 3  # of timing all threads against one
-SPARE = 0.88  # share of the time left that is planned for: runs planned at 0.97 took 1.14 of it
-FEW = 100  # steps that minutes should hold
-SCORES, FEWEST_SCORES = 20, 2  # over a training; fewer where they would eat up its minutes
-SHARE = 0.08  # of a training's minutes that scores may take
 
 Reset = Callable[[], None]
 
@@ -205,61 +202,6 @@ def out_of_memory(error: Exception) -> bool:
     """Is this PyTorch's way, or Python's, of saying that memory ran out?"""
     known = ("can't allocate memory", "not enough memory", "out of memory")
     return isinstance(error, MemoryError) or any(words in str(error).lower() for words in known)
-
-
-def horizon(
-    train: TrainRecipe,
-    *,
-    images_in_epoch: int,
-    seconds_per_image: float,
-    seconds_gone: float = 0.0,
-    seconds_a_score: float = 0.0,
-    batches_a_round: int = 1,
-) -> int:
-    """Fix how many images a training will see; whole rounds, at least one.
-
-    RecipeError: not one batch fits into the recipe's minutes.
-    """
-    images = asked(train, images_in_epoch)
-    if train.minutes:
-        left = 60 * train.minutes - seconds_gone
-        left -= scores_in(train, seconds_a_score) * seconds_a_score
-        fitting = SPARE * left / seconds_per_image
-        if fitting < train.batch_size:
-            step = seconds_per_image * train.batch_size
-            raise RecipeError(too_few(train.minutes, spent=60 * train.minutes - left, step=step))
-        images = min(images, fitting)
-    return whole_rounds(images, train.batch_size * batches_a_round)
-
-
-def asked(train: TrainRecipe, images_in_epoch: int) -> float:
-    """Say how many images a training sees if there is time; without end where minutes alone say."""
-    if train.images:
-        return float(train.images)
-    return train.epochs * images_in_epoch or math.inf
-
-
-def whole_rounds(images: float, images_a_round: int) -> int:
-    """Round to whole rounds, at least one."""
-    return max(1, round(images / images_a_round)) * images_a_round
-
-
-def too_few(minutes: float, *, spent: float, step: float) -> str:
-    """Say what so many minutes do not hold, and how many would; spent and step in seconds."""
-    enough = math.ceil((spent + FEW * step / SPARE) / 6) / 10
-    return (
-        f"{minutes:g} minutes are too few: {spent:.0f} s go into measuring and scores, and a step "
-        f"takes {step:.2g} s here; give --minutes {enough:g} or more, a smaller --batch-size or "
-        "--data.size"
-    )
-
-
-def scores_in(train: TrainRecipe, seconds_a_score: float) -> int:
-    """Say how often a training is scored where the recipe does not: twenty times, or as fits."""
-    if not train.minutes or not seconds_a_score:
-        return SCORES
-    fitting = SHARE * 60 * train.minutes / seconds_a_score
-    return max(FEWEST_SCORES, min(SCORES, int(fitting)))
 
 
 def fingerprint(device: torch.device, *, sharded: bool) -> dict[str, Any]:

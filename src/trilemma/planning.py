@@ -1,7 +1,7 @@
 """The horizon of minutes, planned anew on the way, and how often a training is scored."""
 
 from trilemma import processes
-from trilemma.measuring import asked, scores_in, whole_rounds
+from trilemma.horizon import asked, scores_in, whole_rounds
 from trilemma.recipe.recipe import Recipe
 from trilemma.sitting import Sitting, emit, write_machine
 
@@ -45,5 +45,5 @@ def plan_anew(sitting: Sitting) -> None:
 
 def score_every(recipe: Recipe, images_total: int, seconds_a_score: float) -> int:
     """Fix how many images lie between two scores."""
-    times = scores_in(recipe.train, seconds_a_score)
+    times = scores_in(recipe.train, seconds_a_score, images=images_total)
     return recipe.watch.every or max(1, -(-images_total // times))

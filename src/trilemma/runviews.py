@@ -8,7 +8,7 @@ import numpy as np
 
 from trilemma import counting
 from trilemma.diagnosis import SIGNS, history
-from trilemma.measuring import FEW
+from trilemma.horizon import FEW
 from trilemma.recipe.files import to_table
 from trilemma.report.contents import Curve, Ill, ModesView, Nearest, Note, RunView
 from trilemma.report.metrics import extractor_name

@@ -13,8 +13,9 @@ from trilemma.checkpoint import State, checkpoints, read_state
 from trilemma.data.batches import Batches
 from trilemma.errors import StoppedError
 from trilemma.families.family import At, Family
+from trilemma.horizon import FEW, asked, horizon
 from trilemma.interrupts import Interrupt
-from trilemma.measuring import FEW, asked, fingerprint, from_plain, horizon, measured
+from trilemma.measuring import fingerprint, from_plain, measured
 from trilemma.planning import plan_anew, score_every
 from trilemma.recipe.recipe import Recipe
 from trilemma.runfolder import RunFolder

@@ -183,7 +183,7 @@ class TrainRecipe:
 class WatchRecipe:
     """Scores during training: cheap, on a split of their own."""
 
-    every: int = 0  # images between scores; 0: twenty over the training
+    every: int = 0  # images between scores; 0: twenty over it, but 20 steps at least lie between
     metric: str = "fd"  # fd, kid; of upscalers psnr_y, perceptual, too; the better one is kept
     extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, points, stacked
     n: int = 1000  # images drawn for a score, at most 1000
