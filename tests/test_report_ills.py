@@ -34,3 +34,12 @@ def test_a_sign_that_is_over_says_so_and_a_healthy_run_too() -> None:
     assert "from 40,000 to 60,000 images" in page
     assert "No sign of illness was seen." in render(with_ills())
     assert "Signs of illness" not in render(demo())  # no log: nothing is said
+
+
+def test_a_page_says_when_there_was_too_little_to_judge() -> None:
+    contents = with_ills()
+    first, *others = contents.runs
+    short = replace(contents, runs=(replace(first, few_steps=True), *others))
+    words = "Fewer than a hundred steps were logged: too few for most signs."
+    assert words in render(short)
+    assert words not in render(contents)

@@ -50,10 +50,12 @@ ILLNESSES: Mapping[str, Illness] = {  # the gravest first
             "uma perda ou um gradiente não foi finito; o treino voltou ao último ponto salvo",
         ),
         (
-            "lower both learning rates, or clip the gradient (--family.*optimizer.clip 1.0); "
-            "--precision float32 if it was bf16",
+            "lower --lr, or clip the gradient (--family.critic-optimizer.clip 1.0 and the "
+            "generator's; --family.optimizer.clip of diffusion); --precision float32 if it was "
+            "bf16",
             "diminuir as taxas de aprendizado, ou limitar o gradiente "
-            "(--family.*optimizer.clip 1.0); --precision float32 se era bf16",
+            "(--family.critic-optimizer.clip 1.0 e o do gerador; --family.optimizer.clip na "
+            "difusão); --precision float32 se era bf16",
         ),
     ),
     "explosion": Illness(
@@ -65,10 +67,12 @@ ILLNESSES: Mapping[str, Illness] = {  # the gravest first
             "uma perda ou um gradiente é mais de mil vezes o que era no início",
         ),
         (
-            "lower the learning rates by ten, clip the gradient (--family.*optimizer.clip 1.0), or "
-            "penalise the critic's slope (--family.r1)",
-            "dividir as taxas de aprendizado por dez, limitar o gradiente "
-            "(--family.*optimizer.clip 1.0) ou penalizar a inclinação do crítico (--family.r1)",
+            "lower --lr to the preset's or a tenth of what it was, clip the gradient "
+            "(--family.critic-optimizer.clip 1.0 and the generator's), or penalise the critic's "
+            "slope (--family.r1)",
+            "diminuir --lr até a da receita ou um décimo do que era, limitar o gradiente "
+            "(--family.critic-optimizer.clip 1.0 e o do gerador) ou penalizar a inclinação do "
+            "crítico (--family.r1)",
         ),
     ),
     "collapse": Illness(
@@ -130,10 +134,11 @@ ILLNESSES: Mapping[str, Illness] = {  # the gravest first
             "gerador e crítico se perseguem: o crítico ora ganha, ora perde, e nada se assenta",
         ),
         (
-            "lower both learning rates, take less momentum (--family.*optimizer.beta1 0), penalise "
-            "the critic's slope (--family.r1 and --family.r2)",
+            "lower --lr, take less momentum (--family.critic-optimizer.beta1 0 and the "
+            "generator's), penalise the critic's slope (--family.r1 and --family.r2)",
             "diminuir as duas taxas de aprendizado, usar menos momento "
-            "(--family.*optimizer.beta1 0), penalizar a inclinação do crítico (--family.r1 e r2)",
+            "(--family.critic-optimizer.beta1 0 e o do gerador), penalizar a inclinação do crítico "
+            "(--family.r1 e r2)",
         ),
     ),
     "overfitted_critic": Illness(

@@ -9,6 +9,7 @@ import numpy as np
 from trilemma import counting
 from trilemma.diagnosis import SIGNS, history
 from trilemma.horizon import FEW
+from trilemma.logreading import FEW as SIGNS_FROM
 from trilemma.recipe.files import to_table
 from trilemma.report.contents import Curve, Ill, ModesView, Nearest, Note, RunView
 from trilemma.report.metrics import extractor_name
@@ -49,6 +50,7 @@ def view(name: str, members: Sequence[Scored], *, grid: int) -> RunView:
         nearest=nearest(first),
         licences=tuple(filter(None, (first.reference.source.licence,))),
         ills=ills(log) if steps else None,
+        few_steps=len(steps) < SIGNS_FROM,
         notes=tuple(notes(log)),
     )
 
@@ -87,7 +89,8 @@ def watched(folder: RunFolder, events: Log) -> dict[str, Curve]:
     ending = f"[{extractor_name(name)}]" if name else " (watched)"
     titles = {"fd": f"FD{ending}", "kid": f"KID{ending}"}
     found = curves(events, "scalars").items()
-    return {titles.get(key, key): curve for key, curve in found if key not in SIGNS}
+    beside = (*SIGNS, "generator_loss")  # which stands among the losses
+    return {titles.get(key, key): curve for key, curve in found if key not in beside}
 
 
 def signs(events: Log) -> dict[str, Curve]:

@@ -66,7 +66,9 @@ def side_of(text: str, how: How, *, beside: Side | None = None) -> Side:
     there = bool(text) and Path(base).exists() and Path(base).resolve() not in found
     meant += [f"the path {Path(base)}"] if there else []
     if len(meant) > 1:
-        raise RunError(f"{text!r} fits {', '.join(meant)}; a path is meant with ./ in front")
+        raise RunError(
+            f"{text!r} fits {', '.join(meant)}; name a path with ./ in front, a run by its folder"
+        )
     by_beginning = not (meant or SHARD.search(text))
     if found or (by_beginning and runs.candidates(name)):
         return runs.find_run(text, say=how.say)

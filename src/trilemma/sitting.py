@@ -217,7 +217,7 @@ def roll_back(sitting: Sitting, phase: str) -> None:
     if state.rollbacks >= ROLLBACKS:
         raise DivergedError(
             f"{what} after {where:,} images, {ROLLBACKS} times over; the last checkpoint is "
-            f"{place}; lower --lr, or clip the gradient (--family.*optimizer.clip 1.0)"
+            f"{place}; lower --lr, or clip the gradient ({clips(sitting.task.recipe)})"
         )
     state.rollbacks, state.rate = state.rollbacks + 1, state.rate * ROLLBACK_RATE
     if processes.rank() == 0:
@@ -226,6 +226,12 @@ def roll_back(sitting: Sitting, phase: str) -> None:
     write_machine(sitting)
     emit(sitting, "rollback", why=f"{what} after {where:,} images", rate=state.rate)
     judge(sitting)
+
+
+def clips(recipe: Recipe) -> str:
+    """Write the options that clip the gradients of a recipe's networks."""
+    names = [name for name in vars(recipe.family) if name.endswith("optimizer")]
+    return " ".join(f"--family.{name.replace('_', '-')}.clip 1.0" for name in names)
 
 
 def loss_name(recipe: Recipe) -> str:

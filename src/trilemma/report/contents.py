@@ -75,6 +75,7 @@ class RunView:
     nearest: Nearest | None = None
     licences: tuple[str, ...] = ()
     ills: tuple[Ill, ...] | None = None  # signs of illness; None: there is no log to see them in
+    few_steps: bool = False  # too few logged for most signs
     notes: tuple[Note, ...] = ()  # what a reader must know: ended early, another precision, ...
 
 

@@ -11,7 +11,11 @@ from trilemma.report.views import Named, Reader, View
 def section(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> list[View]:
     """Say of every run with a log which signs of illness it showed, or that it showed none."""
     return [
-        {"run": runs[run.name], "signs": [row(one, reader) for one in run.ills]}
+        {
+            "run": runs[run.name],
+            "signs": [row(one, reader) for one in run.ills],
+            "few": run.few_steps,
+        }
         for run in contents.runs
         if run.ills is not None
     ]

@@ -220,8 +220,10 @@ DETAILS: Mapping[str, tuple[str, str]] = {  # (English, Portuguese)
         "a velocidade está abaixo da real",
     ),
     "note_little_trained": (
-        "{said} has seen {n} images, fewer than a hundred steps: it has hardly learnt anything",
-        "{said} viu {n} imagens, menos de cem passos: quase não aprendeu nada",
+        "{said} is drawn as it was after {n} images, fewer than a hundred steps: it has hardly "
+        "learnt anything",
+        "{said} é desenhado como estava após {n} imagens, menos de cem passos: quase não aprendeu "
+        "nada",
     ),
     "note_rollback": (
         "went back at {n} images: {said}",
@@ -248,6 +250,10 @@ DETAILS: Mapping[str, tuple[str, str]] = {  # (English, Portuguese)
         "sinal começou. Um sinal é um indício, não uma prova: olhe também as imagens.",
     ),
     "ills_none": ("No sign of illness was seen.", "Nenhum sinal de doença foi visto."),
+    "ills_few": (
+        "Fewer than a hundred steps were logged: too few for most signs.",
+        "Menos de cem passos foram registrados: poucos para a maioria dos sinais.",
+    ),
     "ill_since": ("since {since} images", "desde {since} imagens"),
     "ill_until": ("from {since} to {until} images", "de {since} a {until} imagens"),
     "ill_try": ("To try:", "O que tentar:"),
