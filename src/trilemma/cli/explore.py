@@ -6,6 +6,8 @@ from typing import Annotated
 
 import tyro
 
+_Class = Annotated[str, tyro.conf.arg(name="class")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+_Classes = Annotated[tuple[str, ...], tyro.conf.arg(name="class")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
@@ -26,9 +28,7 @@ class Arguments:
     sampler: str = ""  # ancestral, ddim, dpm++2m, heun; empty: the recipe's own
     steps: int = 0  # of the sampler; 0: the recipe's own
     guidance: float = 0.0  # away from an earlier, or untold, self; 1: none; 0: the recipe's own
-    classes: Annotated[
-        tuple[str, ...], tyro.conf.arg(name="class")
-    ] = ()  # names or numbers of classes, or all: n images, a row of the grid, for each
+    classes: _Classes = ()  # names or numbers of classes, or all: n images, a row each
     attributes: tuple[str, ...] = ()  # such as smile=1 angle=0.5, of runs that were told them
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
     batch: int = 64  # images drawn at once
