@@ -93,9 +93,16 @@ def read_image(
     if not isinstance(image, str | Path):
         return decode(image.read(), channels=channels, size=size).pixels
     path = Path(image)
-    try:
+    with naming(path):
         refuse_by_name(path.name)
         return decode(path.read_bytes(), channels=channels, size=size).pixels
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put a file's name before the reason why it cannot be read: DataError."""
+    try:
+        yield
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except OSError as error:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from trilemma.errors import DataError
-from trilemma.images import opened, refuse_by_name
+from trilemma.images import naming, opened, refuse_by_name
 from trilemma.sixteenbits import sixteen
 
 ORIENTATION = 0x0112  # the EXIF and TIFF tag
@@ -60,15 +60,9 @@ def read_photo(path: Path) -> Photo:
     What decides is the file's type, never its values. Palettes and CMYK become RGB. DataError says
     in one line why a file cannot be used; MissingExtraError: HEIC.
     """
-    try:
+    with naming(path):
         refuse_by_name(path.name)
         return decode_photo(path.read_bytes())
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from None
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
 
 
 def decode_photo(data: bytes) -> Photo:
