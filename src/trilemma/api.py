@@ -22,7 +22,9 @@ from trilemma.live import say, shown
 from trilemma.photos import from_pixels
 from trilemma.photowriting import JPEG_QUALITY
 from trilemma.recipe import overrides, presets
+from trilemma.recipe.following import after
 from trilemma.recipe.own import as_typed
+from trilemma.recipe.recipe import StartRecipe
 from trilemma.runfolder import RunFolder
 from trilemma.runs import find_run
 from trilemma.sampling import Pixels, drawn, load_generator
@@ -115,16 +117,21 @@ def train(
     epochs: float = 0.0,
     images: int = 0,
     root: str = "",
+    start: str = "",
     out: str | Path | None = None,
     settings: Mapping[str, object] | None = None,
 ) -> Run:
     """Train a preset, or go on where a training of it stopped; return the run.
 
     minutes, epochs, images: how long, in place of the preset's. root: where the images lie.
+    start: a run or bundle whose weights it begins with, as `--from`.
     settings: any field of the recipe by its dotted name, {"family.generator.width": 32}; code of
     your own that you name so, {"family.loss": "my_module:loss"}, is trusted.
     """
     recipe = replace(presets.find(preset).recipe, seed=seed)
+    if start:
+        followed = after(recipe, find_run(start, say=say).recipe, start)
+        recipe = replace(followed, start=StartRecipe(run=start))
     lengths = {"minutes": minutes, "epochs": float(epochs), "images": images}
     if epochs or images:
         recipe = overrides.apply(recipe, {"train": lengths}, where="train()")

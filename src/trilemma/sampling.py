@@ -45,7 +45,8 @@ class Drawer:
     @property
     def parameters(self) -> int:
         """Numbers in the weights of the networks that images are drawn with."""
-        return sum(p.numel() for p in self.nets.parameters())
+        kept = [net for name, net in self.nets.items() if name not in self.family.begins]
+        return sum(p.numel() for net in kept for p in net.parameters())
 
 
 def load_generator(

@@ -129,12 +129,13 @@ def parent_of(recipe: Recipe, *, say: Say) -> Parent:
 
 
 def fill_from(parent: Parent, family: Family) -> Started:
-    """Copy every tensor of equal name and shape into the networks that are trained."""
-    theirs = parent.tensors
+    """Copy every tensor of equal name and shape into the networks that are trained or averaged."""
+    theirs = {**parent.tensors, **also(parent.tensors, family.begins)}
+    filled = {*family.optimizers, *family.averaged}
     own = {
         name: tensor
         for name, tensor in family.nets.state_dict().items()
-        if name.partition(".")[0] in family.optimizers and not name.endswith(OWN)
+        if name.partition(".")[0] in filled and not name.endswith(OWN)
     }
     left = {name: why(name, tensor, theirs) for name, tensor in own.items()}
     left = {name: reason for name, reason in left.items() if reason}
@@ -151,6 +152,17 @@ def fill_from(parent: Parent, family: Family) -> Started:
             own[name].copy_(theirs[name])
     unused = tuple(name for name in theirs if name not in taken)
     return Started(parent=parent, taken=taken, left=left, unused=unused)
+
+
+def also(theirs: Mapping[str, Tensor], begins: Mapping[str, str]) -> dict[str, Tensor]:
+    """Give a parent's tensors again under the names of networks that begin as one of its."""
+    split = [(*name.partition(".")[::2], tensor) for name, tensor in theirs.items()]
+    return {
+        f"{net}.{rest}": tensor
+        for net, of in begins.items()
+        for head, rest, tensor in split
+        if head == of
+    }
 
 
 def why(name: str, tensor: Tensor, theirs: Mapping[str, Tensor]) -> str:

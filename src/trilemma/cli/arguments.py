@@ -16,6 +16,7 @@ import tyro
 from trilemma.cli.parsing import OPTION, normal, options, parse, read
 from trilemma.errors import RecipeError, TrilemmaError
 from trilemma.recipe import files, foreign, presets
+from trilemma.recipe.following import after, follows
 from trilemma.recipe.overrides import SELECTORS, apply, with_ema, with_lr
 from trilemma.recipe.own import as_typed
 from trilemma.recipe.recipe import Recipe
@@ -106,7 +107,7 @@ def parse_train(words: Sequence[str]) -> TrainCommand:
 
 def _parsed(asked: Sequence[str]) -> TrainCommand:
     preset, asked = _take_preset(asked)
-    base = _base(preset, asked)
+    base = _following(_base(preset, asked), _value(asked, "--start.run"))
     asked, choices = _choices(asked)
     recipe = apply(base.recipe, choices, where="command line")
     given = read(
@@ -189,6 +190,14 @@ def _base(preset: str, words: Sequence[str]) -> _Base:
         f"no preset; allowed: {', '.join(presets.names())}; "
         "or give --data.root FOLDER to train on a folder of images"
     )
+
+
+def _following(base: _Base, run: str) -> _Base:
+    """Let a recipe that needs another's run take over what that one is."""
+    if not run or not follows(base.recipe):
+        return base
+    parent = files.read(_run_recipe(run))
+    return replace(base, recipe=after(base.recipe, parent, run))
 
 
 def _check_preset(name: str) -> None:

@@ -89,8 +89,10 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
 
 def make_generator(recipe: Recipe, shape: tuple[int, int, int], own: Rows) -> nn.Module:
     """Build the network of images [C, H, W]; the fields of its dataclass are the arguments."""
-    fields = asdict(recipe.family.generator)
-    if recipe.family.condition != "none":
+    family = recipe.family
+    assert isinstance(family, DiffusionRecipe), "the recipe's family is another one"
+    fields = asdict(family.generator)
+    if family.condition != "none":
         fields["conditions"] = conditions.count(recipe.data)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)

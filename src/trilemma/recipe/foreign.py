@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trilemma.recipe import presets
-from trilemma.recipe.checking import PENALTIES
+from trilemma.recipe.checking_duel import PENALTIES
 from trilemma.recipe.foreign_place import SOURCES, Place, place
 from trilemma.recipe.foreign_reading import Given, Said, flat, read, said_by
 from trilemma.recipe.foreign_values import shown

@@ -60,10 +60,10 @@ class OptimizerRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdversarialRecipe:
-    """A generator and a critic."""
+class DuelRecipe:
+    """What every generator against a critic has."""
 
-    kind: Literal["adversarial"] = "adversarial"
+    kind: str
     loss: str = "bce"  # bce, hinge, relativistic, ...; a wrong name lists all; or module:name
     loss_digest: str = ""  # sha256 of the file of a loss of your own; filled in
     label_real: float = 1.0  # target for real images under bce; 0.9: one-sided label smoothing
@@ -87,10 +87,17 @@ class AdversarialRecipe:
     condition_width: int = 32  # numbers that an image's labels become, beside z
     auxiliary: float = 1.0  # weight of naming the labels, under condition = auxiliary
     critic_updates: int = 1  # per generator update
-    generator: Generator = field(default_factory=DCGANGenerator)
     critic: Critic = field(default_factory=DCGANCritic)
     generator_optimizer: OptimizerRecipe = field(default_factory=lambda: OptimizerRecipe(beta1=0.5))
     critic_optimizer: OptimizerRecipe = field(default_factory=lambda: OptimizerRecipe(beta1=0.5))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialRecipe(DuelRecipe):
+    """A generator and a critic."""
+
+    kind: Literal["adversarial"] = "adversarial"
+    generator: Generator = field(default_factory=DCGANGenerator)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +123,20 @@ class DiffusionRecipe:
     guide_at: float = 0.2  # share of the training at which the averaged weights become the guide
     generator: Denoiser = field(default_factory=UNet)
     optimizer: OptimizerRecipe = field(default_factory=lambda: OptimizerRecipe(clip=1.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneStepRecipe(DuelRecipe):
+    """A denoiser that is trained on, against a critic, to draw in one evaluation."""
+
+    kind: Literal["onestep"] = "onestep"
+    sigma: float = 2.5  # noise from which it draws in one step, image units
+    levels: tuple[float, ...] = ()  # lower ones, falling, for two steps and more; empty: one step
+    steps: int = 1  # network evaluations of an image; more than 1 + levels: the denoiser as it was
+    rehearse: int = 0  # rounds between steps of its old task; 0: never
+    distill: Literal["none", "consistency"] = "none"  # what else ties it to the denoiser
+    distill_weight: float = 0.0  # of that, beside the critic's verdict
+    denoiser: DiffusionRecipe = field(default_factory=DiffusionRecipe)  # filled in from --from RUN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +234,7 @@ class Recipe:
     preset: str = ""  # where it came from
     seed: int = 0  # of initialisation, data order and noise
     data: DataRecipe = field(default_factory=DataRecipe)
-    family: AdversarialRecipe | DiffusionRecipe | UpscaleRecipe = field(
+    family: AdversarialRecipe | DiffusionRecipe | OneStepRecipe | UpscaleRecipe = field(
         default_factory=AdversarialRecipe
     )
     start: StartRecipe = field(default_factory=StartRecipe)
