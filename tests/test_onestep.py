@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Generator, Tensor, nn
 
 import tiny
@@ -16,10 +17,10 @@ from trilemma.cli.arguments import parse_train
 from trilemma.errors import RecipeError
 from trilemma.families import build
 from trilemma.families.family import At, Batch, DrawOptions, Family
-from trilemma.recipe import presets
+from trilemma.recipe import files, presets
 from trilemma.recipe.checking import check
 from trilemma.recipe.following import after
-from trilemma.recipe.networks import DCGANCritic
+from trilemma.recipe.networks import DCGANCritic, EncoderCritic
 from trilemma.recipe.recipe import OneStepRecipe, OptimizerRecipe, Recipe, StartRecipe
 from trilemma.sampling import drawn, load_generator
 
@@ -41,7 +42,7 @@ def recipe_of(family: OneStepRecipe = ONESTEP) -> Recipe:
 def woken(family: Family) -> Family:
     """Give every weight of the denoiser a random value: its last layers begin at 0."""
     rng = Generator().manual_seed(3)
-    for name in ("generator", "teacher"):
+    for name in ("generator", "teacher", "critic"):
         for parameter in family.nets[name].parameters():
             parameter.data = torch.randn(parameter.shape, generator=rng) * 0.1
     return family
@@ -60,8 +61,6 @@ def begun(parent: Path, lr: float = 1e-3, **family: object) -> Recipe:
     """Give the recipe of a short post-training of it."""
     rate = OptimizerRecipe(lr=lr)
     settings = replace(ONESTEP, generator_optimizer=rate, critic_optimizer=rate, **family)  # type: ignore[arg-type]
-    from trilemma.recipe import files
-
     whole = after(tiny.recipe("", settings, images=16), files.read(parent / "recipe.toml"), "it")
     return replace(whole, start=StartRecipe(run=str(parent)), seed=5)
 
@@ -220,3 +219,37 @@ def test_a_denoiser_that_was_told_labels_gets_a_critic_that_is_told_them() -> No
     told = replace(tiny.recipe(""), family=replace(tiny.DIFFUSION, condition="labels"))
     family = after(presets.find("onestep").recipe, told, "it").family
     assert family.condition == "projection"
+
+
+def test_a_critic_of_the_denoisers_own_half_begins_with_its_weights(
+    parent: Path, tmp_path: Path
+) -> None:
+    recipe = begun(parent, lr=1e-12, critic=EncoderCritic(hidden=8))
+    lines: list[str] = []
+    run = watch.train(recipe, out=tmp_path / "new", say=lines.append).folder.path
+    first = load_file(run / "checkpoints/0/nets.safetensors")
+    half = {name for name in first if name.startswith("critic.encoder.")}
+    assert len(half) > 10
+    for name in half:
+        own = name.replace("critic.encoder.", "generator.")
+        assert torch.equal(first[name], first[own]), name
+    assert [line for line in lines if "tensors of the critic" in line and "critic.hidden" in line]
+    unused = json.loads((run / "start.json").read_text("utf-8"))["unused"]
+    assert not [name for name in unused if name.startswith("critic.critic")]
+
+
+def test_penalties_reach_that_critic_through_its_attention() -> None:
+    family = woken(build(recipe_of(replace(ONESTEP, critic=EncoderCritic(hidden=8), r2=0.0))))
+    rng = Generator().manual_seed(1)
+    images = (torch.rand(2, 1, 28, 28, generator=rng) * 2 - 1).requires_grad_()
+    critic = family.nets["critic"]
+    (slope,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
+    slope.square().sum().backward()
+    assert "encoder.across.attention.asked.weight" in reached(critic)
+
+
+def test_a_critic_that_has_seen_the_ruler_is_refused() -> None:
+    with pytest.raises(RecipeError, match="to please the ruler"):
+        parse_train(["onestep", "--family.critic", "dinov2"])
+    with pytest.raises(RecipeError, match="half of a denoiser"):
+        check(tiny.recipe("", replace(tiny.GAN, critic=EncoderCritic())))

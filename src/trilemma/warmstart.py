@@ -130,13 +130,14 @@ def parent_of(recipe: Recipe, *, say: Say) -> Parent:
 
 def fill_from(parent: Parent, family: Family) -> Started:
     """Copy every tensor of equal name and shape into the networks that are trained or averaged."""
-    theirs = {**parent.tensors, **also(parent.tensors, family.begins)}
     filled = {*family.optimizers, *family.averaged}
     own = {
         name: tensor
         for name, tensor in family.nets.state_dict().items()
         if name.partition(".")[0] in filled and not name.endswith(OWN)
     }
+    again = also(parent.tensors, family.begins)
+    theirs = {**parent.tensors, **{name: again[name] for name in again if name in own}}
     left = {name: why(name, tensor, theirs) for name, tensor in own.items()}
     left = {name: reason for name, reason in left.items() if reason}
     taken = tuple(name for name in own if name not in left)
@@ -155,13 +156,12 @@ def fill_from(parent: Parent, family: Family) -> Started:
 
 
 def also(theirs: Mapping[str, Tensor], begins: Mapping[str, str]) -> dict[str, Tensor]:
-    """Give a parent's tensors again under the names of networks that begin as one of its."""
-    split = [(*name.partition(".")[::2], tensor) for name, tensor in theirs.items()]
+    """Give a parent's tensors again under the names of what begins as one of its networks."""
     return {
-        f"{net}.{rest}": tensor
+        f"{net}.{name.removeprefix(f'{of}.')}": tensor
         for net, of in begins.items()
-        for head, rest, tensor in split
-        if head == of
+        for name, tensor in theirs.items()
+        if name.startswith(f"{of}.")
     }
 
 

@@ -8,7 +8,7 @@ the losses are those of any generator against a critic.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import torch
@@ -45,10 +45,16 @@ from trilemma.maths.gan_losses import GAN_LOSSES, GanLoss
 from trilemma.maths.noise import per_image
 from trilemma.maths.samplers import randn_each
 from trilemma.nets.blocks import whole
+from trilemma.nets.encoder import EncoderCritic
 from trilemma.recipe.recipe import DiffusionRecipe, OneStepRecipe, Recipe, parse_size
 
 TEACHER, GUIDE = "teacher", "guide"  # the denoiser as it was, and what guided it
-BEGINS = {TEACHER: "generator", GUIDE: GUIDE}  # which of the parent's networks each is
+BEGINS = {  # which of the parent's networks each is
+    TEACHER: "generator",
+    GUIDE: GUIDE,
+    "critic.encoder": "generator",
+    "critic.critic.encoder": "generator",
+}
 RUNGS = 12  # noise levels between which the consistency term goes down
 
 
@@ -81,7 +87,7 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
         optimizers={"generator": family.generator_optimizer, "critic": family.critic_optimizer},
         phases=(*rounds(duel, family, noise), *ties.phases(shape)),
         averaged=kept,
-        begins={name: of for name, of in BEGINS.items() if name in nets},
+        begins=BEGINS,
         shared=Shared("fakes", "generator", duel.fakes),
         splits=not (leaves_marks(net) or duel.apart),
         latents=partial(randn_each, shape),
@@ -109,10 +115,20 @@ def networks(
         nets[name].requires_grad_(False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        critic = make_critic(recipe, family, own)
+        critic = make_critic(recipe, family, encoding(family, own))
         if family.condition != "none":
             critic = JUDGES[family.condition](critic, conditions.count(recipe.data), shape[1:])
     return nn.ModuleDict({**nets, "critic": critic})
+
+
+def encoding(family: OneStepRecipe, own: Rows) -> Rows:
+    """Give the rows and one for a critic that is the first half of the denoiser."""
+    sizes = asdict(family.denoiser.generator)
+    kept = ("width", "multipliers", "blocks", "attention", "heads", "unshuffle")
+    return {
+        **own,
+        "encoder": lambda **given: EncoderCritic(**{name: sizes[name] for name in kept}, **given),
+    }
 
 
 @dataclass(frozen=True)

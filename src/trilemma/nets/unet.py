@@ -79,15 +79,7 @@ class UNet(nn.Module):
         told = self.level(level)
         if self.asked is not None and condition is not None:
             told = told + self.asked(condition.to(told.dtype))
-        x = self.first(F.pixel_unshuffle(images, self.unshuffle))
-        skipped: list[Tensor] = []
-        for depth, down in enumerate(self.down):
-            if depth:
-                x = self.shrink[depth - 1](x)
-            for block in down:  # type: ignore[attr-defined]
-                x = block(x, told)
-                skipped.append(x)
-        x = self.across(x, told)
+        x, skipped = self.encoded(images, told)
         for depth in reversed(range(len(self.up))):
             for block in self.up[depth]:  # type: ignore[attr-defined]
                 x = block(torch.cat([x, skipped.pop()], 1), told)
@@ -96,6 +88,18 @@ class UNet(nn.Module):
                 x = F.interpolate(x, size=skipped[-1].shape[-2:], mode="nearest")
                 x = self.grow[depth - 1](x)
         return F.pixel_shuffle(self.last(F.silu(self.norm(x))), self.unshuffle)
+
+    def encoded(self, images: Tensor, told: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Go down to the smallest maps; give them, and those on the way for the way up."""
+        x = self.first(F.pixel_unshuffle(images, self.unshuffle))
+        skipped: list[Tensor] = []
+        for depth, down in enumerate(self.down):
+            if depth:
+                x = self.shrink[depth - 1](x)
+            for block in down:  # type: ignore[attr-defined]
+                x = block(x, told)
+                skipped.append(x)
+        return self.across(x, told), skipped
 
 
 def told_of(conditions: int, told: int) -> nn.Linear:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from trilemma.errors import RecipeError
 from trilemma.recipe.checking_diffusion import check_diffusion
 from trilemma.recipe.checking_networks import check_critic, check_generator
-from trilemma.recipe.networks import OwnCritic
+from trilemma.recipe.networks import EncoderCritic, OwnCritic, UNet
 from trilemma.recipe.own import check_path, is_path
 from trilemma.recipe.ranges import each, known, not_negative, positive, share
 from trilemma.recipe.recipe import AdversarialRecipe, DuelRecipe, OneStepRecipe
@@ -49,6 +49,11 @@ def check_duel(family: DuelRecipe, size: tuple[int, int]) -> None:
         )
     if isinstance(family, AdversarialRecipe):
         check_generator(family.generator, size)
+        if isinstance(family.critic, EncoderCritic):
+            raise RecipeError(
+                "family.critic.name = 'encoder' is half of a denoiser, which family.kind = "
+                "'adversarial' has not; set family.critic.name = 'dcgan', 'residual' or 'r3'"
+            )
     elif isinstance(family, OneStepRecipe):
         _onestep(family, size)
     penalties = [name for name in PENALTIES if getattr(family, name)]
@@ -83,7 +88,7 @@ def _lipschitz(family: DuelRecipe) -> None:
     fields = (*PENALTIES, "clip_weights")
     critic = family.critic
     normed = getattr(critic, "batchnorm", False) or getattr(critic, "norm", "none") != "none"
-    bounded = critic.spectral_norm and not normed and family.condition == "none"
+    bounded = getattr(critic, "spectral_norm", False) and not normed and family.condition == "none"
     held = bounded or any(getattr(family, name) for name in fields)
     held = held or isinstance(family.critic, OwnCritic)
     if family.loss == "wasserstein" and not held:
@@ -95,6 +100,11 @@ def _lipschitz(family: DuelRecipe) -> None:
 
 
 def _onestep(family: OneStepRecipe, size: tuple[int, int]) -> None:
+    if isinstance(family.critic, EncoderCritic) and not isinstance(family.denoiser.generator, UNet):
+        raise RecipeError(
+            f"family.critic.name = 'encoder' needs the denoiser unet, not "
+            f"'{family.denoiser.generator.name}'; set family.critic.name = 'dcgan'"
+        )
     check_diffusion(family.denoiser, size, prefix="family.denoiser")
     each(family, "family", positive, "sigma steps")
     each(family, "family", not_negative, "rehearse distill_weight")

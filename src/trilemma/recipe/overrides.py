@@ -15,6 +15,9 @@ from trilemma.recipe.closest import unknown
 from trilemma.recipe.recipe import OptimizerRecipe, Recipe
 
 SELECTORS = ("kind", "name")  # fields whose value says which dataclass a table is
+LEAKING = frozenset(
+    {"dino", "dinov2", "efficientnet", "inception", "lite0", "vgg16", "vgg19"}
+)  # no critics
 Part = TypeVar("Part")
 Table = Mapping[str, Any]
 
@@ -149,6 +152,12 @@ def _variant(classes: tuple[type, ...], default: Any, table: Table, place: _Plac
     if own is not None and ":" in str(chosen):
         same = isinstance(default, own) and getattr(default, "name", "") == chosen
         return default if same else own()
+    if chosen in LEAKING and place.field.endswith("critic"):
+        raise RecipeError(
+            f"{place.where}: {place.field} '{chosen}' was trained on ImageNet's pictures, as the "
+            "features of Frechet distances are: a generator would learn to please the ruler, not "
+            f"the eye; allowed: {', '.join(names)}"
+        )
     if chosen not in names:
         what = f"{place.field}.{selector(type(default))}"
         yours = "; a class of your own is module:Class" if own else ""
