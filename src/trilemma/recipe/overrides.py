@@ -15,6 +15,7 @@ from trilemma.recipe.closest import unknown
 from trilemma.recipe.recipe import OptimizerRecipe, Recipe
 
 SELECTORS = ("kind", "name")  # fields whose value says which dataclass a table is
+# pretrained networks that are refused as critics
 LEAKING = frozenset(
     {"dino", "dinov2", "efficientnet", "inception", "lite0", "vgg16", "vgg19"}
 )  # no critics
