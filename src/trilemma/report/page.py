@@ -21,7 +21,8 @@ from trilemma.report import (
     words,
 )
 from trilemma.report.contents import Contents, RunView
-from trilemma.report.glossary import MEANINGS, METRIC_MEANINGS
+from trilemma.report.glossary import MEANINGS
+from trilemma.report.glossary_metrics import METRIC_MEANINGS
 from trilemma.report.missing import missing
 from trilemma.report.views import Named, Reader, View
 
