@@ -47,6 +47,7 @@ def run(arguments: Arguments) -> None:
     from trilemma.assessing import assessed
     from trilemma.evaluation import STANDARD
     from trilemma.live import say
+    from trilemma.report.missing import sayable
     from trilemma.scorefile import facts, keep
 
     with looking(arguments) as how:
@@ -57,8 +58,9 @@ def run(arguments: Arguments) -> None:
     if arguments.json:
         print(json.dumps(facts(made.scores), indent=1))
     else:
-        Console().print(table(made.scores))
-        for line in legend(made.scores):
+        shown = sayable(made.scores)
+        Console().print(table(shown))
+        for line in legend(shown):
             print(line)
     if made.run is not None and not made.run.bundle and not processes.rank():
         say(f"kept in {keep(made.scores, made.run)}")
