@@ -27,11 +27,9 @@ from trilemma.maths.statistics import Z95, median_error, paired, t_quantile, unp
 from trilemma.recipe import presets
 from trilemma.report import metrics
 from trilemma.report.page import render
+from trilemma.sampling import sampler_of_recipe
 from trilemma.scores import Score
-from trilemma.scoring import (
-    sampler_of_recipe,
-    tensor,
-)
+from trilemma.scoring import tensor
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 import datetime as dt
 import html
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
@@ -19,10 +18,10 @@ from trilemma.errors import DataError, RunError
 from trilemma.evaluation import SCHEMA, STANDARD, write_scores
 from trilemma.extracting import extractor_for
 from trilemma.fewsteps import Hearing, checked, curves, firsts, mark
+from trilemma.grouping import group_names, grouped
 from trilemma.maths.kernel import kid, kid_difference
 from trilemma.maths.statistics import over_seeds, paired, unpaired
 from trilemma.places import cache_folder
-from trilemma.recipe.naming import differences
 from trilemma.report.contents import Contents, Difference, Note
 from trilemma.report.page import render, write_page
 from trilemma.report.place import PAGE, STEPS, holds_report
@@ -115,7 +114,15 @@ def compare(
             references[key] = references[marks]
         say(f"{place.name}: drawing and scoring")
         scored.append(
-            score_run(place, references[key], n=n, metrics=metrics, device=where, progress=progress)
+            score_run(
+                place,
+                references[key],
+                n=n,
+                metrics=metrics,
+                device=where,
+                progress=progress,
+                say=say,
+            )
         )
         if scored[-1].speed.crowding > CROWDED:
             say(f"{place.name}: timed while other programs computed, so its speed is too low")
@@ -164,48 +171,9 @@ def one_extractor(scored: Sequence[Scored]) -> bool:
     return len({one.reference.extractor.id for one in scored}) == 1
 
 
-def grouped(scored: Sequence[Scored]) -> list[list[Scored]]:
-    """Put runs together whose recipes differ in the seed and in nothing else."""
-    groups: list[list[Scored]] = []
-    for one in scored:
-        for group in groups:
-            if all(seed_apart(one.found, member.found) for member in group):
-                group.append(one)
-                break
-        else:
-            groups.append([one])
-    return groups
-
-
-def seed_apart(one: Found, other: Found) -> bool:
-    """Are these two trainings of one recipe with unlike seeds? Bundles do not say it for sure."""
-    apart = {name for name, _, _ in differences(one.recipe, other.recipe)}
-    return apart == {"seed"} and not one.bundle and not other.bundle
-
-
-def group_names(groups: Sequence[Sequence[Scored]]) -> list[str]:
-    """Name runs after their presets; where those are equal, their folders, checkpoints, paths.
-
-    A group of seeds keeps its preset's name, for no folder is its own, unless there are two such.
-    """
-    first = [members[0].found for members in groups]
-    seeds = [f" ({len(members)} seeds)" if len(members) > 1 else "" for members in groups]
-    presets = [found.recipe.preset for found in first]
-    pairs = list(zip(presets, seeds, strict=True))
-    several = Counter(preset for preset, more in pairs if more)
-    kept = [preset if more and several[preset] == 1 else "" for preset, more in pairs]
-    checkpoints = [f"{found.name}@{found.checkpoint}" for found in first]
-    paths = [f"{found.place}@{found.checkpoint}" for found in first]
-    for level in (presets, [found.name for found in first], checkpoints, paths):
-        names = [own or name for own, name in zip(kept, level, strict=True)]
-        if all(names) and len(set(names)) == len(names):
-            break
-    return [name + more for name, more in zip(names, seeds, strict=True)]
-
-
 def gathered(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> Scores:
     """Collect the scores of all runs; of a group the mean, with its error over seeds."""
-    columns, scores, shares = {}, [], []
+    columns, scores, shares, heeded = {}, [], [], []
     for name, members in zip(names, groups, strict=True):
         for member in members:
             columns.update(member.scores.columns)
@@ -214,7 +182,8 @@ def gathered(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> Scores
             values = [member.scores.scores[place] for member in members]
             scores.append(averaged(values, name) if len(members) > 1 else replace(score, run=name))
         shares += [replace(share, run=name) for share in first.shares]
-    return Scores(columns=columns, scores=tuple(scores), shares=tuple(shares))
+        heeded += [replace(share, run=name) for share in first.heeded]
+    return Scores(columns=columns, scores=tuple(scores), shares=tuple(shares), heeded=tuple(heeded))
 
 
 def averaged(values: Sequence[Score], name: str) -> Score:

@@ -23,7 +23,7 @@ from trilemma.maths.inception_score import inception_score
 from trilemma.maths.randomness import rng
 from trilemma.recipe.closest import unknown
 from trilemma.runfolder import write_json
-from trilemma.scores import Column, Score, Scores, Shares
+from trilemma.scores import Column, Heeded, Score, Scores, Shares
 from trilemma.shares import class_shares
 
 SCHEMA = 1  # of scores.json
@@ -238,9 +238,10 @@ def read_scores(path: Path) -> Scores:
         columns = {name: Column(**fields) for name, fields in content["columns"].items()}
         scores = tuple(Score(**_plain(fields)) for fields in content["scores"])
         shares = tuple(Shares(**_plain(fields)) for fields in content.get("shares", []))
+        heeded = tuple(Heeded(**_plain(fields)) for fields in content.get("heeded", []))
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path}: not as scores are written ({error}); make them again") from error
-    return Scores(columns=columns, scores=scores, shares=shares)
+    return Scores(columns=columns, scores=scores, shares=shares, heeded=heeded)
 
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:

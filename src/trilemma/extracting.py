@@ -37,6 +37,14 @@ def extractor_for(found: Found, name: str, *, device: torch.device, say: Say) ->
     return load(name, found.recipe.data, device=device, say=say)
 
 
+def classifier(found: Found, *, device: torch.device, say: Say) -> Extractor | None:
+    """Load what tells the classes of a run's images: its own, or the one that ships; else None."""
+    ships = name_of(found.recipe.data) in domain.EMBEDDED
+    if not ships and not (found.place / OWN).is_file():
+        return None
+    return extractor_for(found, "domain", device=device, say=say)
+
+
 def load(name: str, data: DataRecipe, *, device: torch.device, say: Say) -> Extractor:
     """Load an extractor for a recipe's images; MPS has no float64, so the CPU stands in for it."""
     return extractors.load(

@@ -15,6 +15,7 @@ from trilemma.recipe.recipe import (
     UpscaleRecipe,
 )
 from trilemma.report import metrics, words
+from trilemma.report.missing import sayable
 from trilemma.report.numbers import duration, plain, with_error
 from trilemma.runfolder import RunFolder
 from trilemma.runs import Found
@@ -146,6 +147,7 @@ def quality(scores: Scores | None, name: str) -> str:
     """Lay out scores with errors and columns; say so where there are none."""
     if scores is None:
         return f"None yet. `trilemma evaluate {name}` makes some."
+    scores = sayable(scores)
     rows = ["| metric | value | n | floor | column |", "|---|---|---|---|---|"]
     rows += [row(score, scores.columns.get(score.column)) for score in scores.scores]
     about = [column_line(key, column) for key, column in scores.columns.items()]

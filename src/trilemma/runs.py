@@ -61,13 +61,13 @@ def find_run(text: str, *, say: Say = quiet) -> Found:
     return run
 
 
-def log_of(text: str, *, say: Say = quiet) -> tuple[str, list[dict[str, Any]]]:
-    """Find a run as `find_run` does; give its name and its log. RunError: there is no log."""
+def log_of(text: str, *, say: Say = quiet) -> tuple[Found, list[dict[str, Any]]]:
+    """Find a run as `find_run` does; give it and its log. RunError: there is no log."""
     run = find_run(text, say=say)
     log = RunFolder(run.place).log()
     if not log:
         raise RunError(f"{text}: no log.jsonl in {run.place}; diagnose a run that was trained here")
-    return run.name, log
+    return run, log
 
 
 def taken(run: Found) -> str:

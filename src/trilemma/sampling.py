@@ -133,3 +133,20 @@ def drawn_together(
         return np.concatenate(parts)
 
     return processes.together(mine, len(seeds))[:n]
+
+
+def sampler_name(drawer: Drawer) -> str:
+    """Name how images were drawn, such as ddim-50; empty where there is nothing to choose."""
+    return sampler_of_recipe(drawer.recipe, drawer.options)
+
+
+def sampler_of_recipe(recipe: Recipe, options: DrawOptions | None = None) -> str:
+    """Name how a recipe's images are drawn under these options, without building its networks."""
+    options = options or DrawOptions()
+    name = options.sampler or getattr(recipe.family, "sampler", "")
+    steps = options.steps or getattr(recipe.family, "steps", 0)
+    guidance = options.guidance or getattr(recipe.family, "guidance", 1.0)
+    guided = f"-guided-{guidance:g}" if guidance != 1 else ""
+    below = getattr(recipe.family, "guide_below", 0.0)
+    guided += f"-below-{below:g}" if guided and below else ""
+    return f"{name}-{steps}{guided}" if name else ""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trilemma import counting, processes
+from trilemma import counting, heeding, processes
 from trilemma.counting import Counted
 from trilemma.data.sources import open_source
 from trilemma.data.splits import ENOUGH_HELD_OUT
@@ -22,18 +22,18 @@ from trilemma.maths.copying import RARE, Copying, copying
 from trilemma.maths.randomness import rng
 from trilemma.maths.statistics import Z95
 from trilemma.pairscores import megapixel_score, pair_scores
-from trilemma.recipe.recipe import Recipe, UpscaleRecipe
+from trilemma.places import Say, quiet
+from trilemma.recipe.recipe import UpscaleRecipe
 from trilemma.runs import Found
 from trilemma.samplecache import remembered
-from trilemma.sampling import Drawer, Pixels, load_generator
-from trilemma.scores import Column, Score, Scores
+from trilemma.sampling import Drawer, Pixels, load_generator, sampler_name
+from trilemma.scores import Column, Score, Scores, joined
 from trilemma.speed import Speed, measure
 
 MOST, LEAST = 2_000, 200  # images drawn for a score, unless --n says another number
 SEARCHED = 20_000  # training images among which copies are looked for, at most
 SEARCHED_SLOWLY = 2_000  # by slow extractors
 
-Say = Callable[[str], None]
 Progress = Callable[[int, int], None]
 
 
@@ -145,12 +145,13 @@ def score_run(
     options: DrawOptions | None = None,
     device: torch.device,
     progress: Progress,
+    say: Say = quiet,
 ) -> Scored:
     """Draw images from seeds 0, 1, ..., score them, look for copies, and time the drawing.
 
     DataError: an unknown metric, or modes are to be counted that nobody knows.
     """
-    compared, counts = counting.parted(metrics, counting.of(found.recipe.data))
+    compared, counts = counting.parted(heeding.others(metrics), counting.of(found.recipe.data))
     drawer = load_generator(found, device=device, options=options)
     seeds = range(wanted(reference.n, n))
     trials = None
@@ -171,6 +172,16 @@ def score_run(
         met, modes = mode_scores(
             found, drawer, pixels, reference, counts, n=n, device=device, progress=progress
         )
+    asked = heeding.heed(
+        found,
+        drawer,
+        looked_at(reference),
+        n=n,
+        metrics=metrics,
+        say=say,
+        progress=progress,
+    )
+    met = joined(met, asked)
     if trials is not None:
         met, _ = pair_scores(found.name, pixels, trials, device=device)
     rows = (*scores.scores, *met.scores, near, *speed_scores(found.name, speed))
@@ -187,11 +198,18 @@ def score_run(
             columns={**scores.columns, **met.columns, **copied},
             scores=tuple(replace(s, sampler=named, checkpoint=found.checkpoint) for s in rows),
             shares=scores.shares,
+            heeded=met.heeded,
         ),
         speed=speed,
         copies=copies,
         modes=modes,
     )
+
+
+def looked_at(reference: Reference) -> Source:
+    """Give the held-out images that scores are taken against."""
+    source, rows = reference.source, reference.rows
+    return replace(source, pixels=np.asarray(source.pixels[rows]), labels=source.labels[rows])
 
 
 def quality(name: str, features: Features, reference: Reference, metrics: Sequence[str]) -> Scores:
@@ -268,23 +286,6 @@ def speed_scores(name: str, speed: Speed) -> list[Score]:
         Score(run=name, metric=m, value=v, error=e, n=n, column="", floor=math.nan)
         for m, v, e, n in rows
     ]
-
-
-def sampler_name(drawer: Drawer) -> str:
-    """Name how images were drawn, such as ddim-50; empty where there is nothing to choose."""
-    return sampler_of_recipe(drawer.recipe, drawer.options)
-
-
-def sampler_of_recipe(recipe: Recipe, options: DrawOptions | None = None) -> str:
-    """Name how a recipe's images are drawn under these options, without building its networks."""
-    options = options or DrawOptions()
-    name = options.sampler or getattr(recipe.family, "sampler", "")
-    steps = options.steps or getattr(recipe.family, "steps", 0)
-    guidance = options.guidance or getattr(recipe.family, "guidance", 1.0)
-    guided = f"-guided-{guidance:g}" if guidance != 1 else ""
-    below = getattr(recipe.family, "guide_below", 0.0)
-    guided += f"-below-{below:g}" if guided and below else ""
-    return f"{name}-{steps}{guided}" if name else ""
 
 
 def tensor(features: Features) -> Tensor:

@@ -26,12 +26,12 @@ def run(arguments: Arguments) -> None:
     from trilemma.runfolder import finite
     from trilemma.runs import log_of
 
-    name, log = log_of(arguments.run, say=say)
-    found = diagnose(log)
+    run, log = log_of(arguments.run, say=say)
+    found = diagnose(log, run.recipe)
     if arguments.json:
-        print(json.dumps(finite({"run": name, **asdict(found)}), indent=1))
+        print(json.dumps(finite({"run": run.name, **asdict(found)}), indent=1))
     else:
-        print("\n".join(lines(name, found)))
+        print("\n".join(lines(run.name, found)))
 
 
 def lines(name: str, found: "Diagnosis") -> Iterator[str]:

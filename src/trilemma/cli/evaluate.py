@@ -44,9 +44,11 @@ def run(arguments: Arguments) -> None:
     from rich.console import Console
 
     from trilemma import processes
-    from trilemma.assessing import assessed, facts, keep
+    from trilemma.assessing import assessed
     from trilemma.evaluation import STANDARD
     from trilemma.live import say
+    from trilemma.report.missing import sayable
+    from trilemma.scorefile import facts, keep
 
     with looking(arguments) as how:
         metrics = arguments.metrics or STANDARD
@@ -56,8 +58,9 @@ def run(arguments: Arguments) -> None:
     if arguments.json:
         print(json.dumps(facts(made.scores), indent=1))
     else:
-        Console().print(table(made.scores))
-        for line in legend(made.scores):
+        shown = sayable(made.scores)
+        Console().print(table(shown))
+        for line in legend(shown):
             print(line)
     if made.run is not None and not made.run.bundle and not processes.rank():
         say(f"kept in {keep(made.scores, made.run)}")
@@ -90,7 +93,7 @@ def table(scores: "Scores") -> "Table":
 
 def legend(scores: "Scores") -> list[str]:
     """Say what the marks of the table mean, what each column is, and why numbers are missing."""
-    from trilemma.report import words
+    from trilemma.report import asked, words
     from trilemma.report.missing import missing
 
     lines = [
@@ -102,4 +105,5 @@ def legend(scores: "Scores") -> list[str]:
     lines.append("floor: what as many other real images get; numbers compare within a column only")
     if any(score.biased for score in scores.scores):
         lines.append("biased: too few images for so many features; read kid instead")
+    lines += asked.lines(scores, words.read("en"), "en").values()
     return lines + missing(scores, words.read("en"), "en")

@@ -12,11 +12,11 @@ MORE = (
     "same preset: --from RUN --freeze 2"
 )
 CHANGED = (
-    "folder-gan shows its critic mirrored and changed pictures, so that it learns less by heart; "
-    "--no-data.flip where left and right matter"
+    "folder-gan shows its critic mirrored pictures, and a share of changed ones that grows with "
+    "the danger of learning by heart; --no-data.flip where left and right matter"
 )
 ADAPTIVE = (
-    "where samples are copies, try changes that grow with the danger: --family.ada-target 0.77 "
+    "where samples are copies all the same, try one more kind of change: "
     "--family.augment color translation geometry"
 )
 

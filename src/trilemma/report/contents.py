@@ -50,6 +50,7 @@ class Ill(NamedTuple):
     since_seconds: float
     until_images: int  # 0: it lasted to the end
     evidence: tuple[tuple[str, float], ...]
+    what_to_try: tuple[str, str] = ("", "")  # in English and in Portuguese
 
 
 @dataclass(frozen=True, kw_only=True)

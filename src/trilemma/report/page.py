@@ -21,8 +21,9 @@ from trilemma.report import (
     words,
 )
 from trilemma.report.contents import Contents, RunView
-from trilemma.report.glossary import MEANINGS, METRIC_MEANINGS
-from trilemma.report.missing import missing
+from trilemma.report.glossary import MEANINGS
+from trilemma.report.glossary_metrics import METRIC_MEANINGS
+from trilemma.report.missing import missing, shown
 from trilemma.report.views import Named, Reader, View
 
 BADGES = 24  # marks for the names of curves
@@ -52,6 +53,7 @@ def write_page(contents: Contents, path: Path, *, language: str = "en") -> Path:
 
 def render(contents: Contents, *, language: str = "en") -> str:
     """Give the report as HTML."""
+    contents = shown(contents)
     reader = Reader(words=words.read(language), language=language)
     environment = templates()
     source = environment.loader

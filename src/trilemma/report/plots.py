@@ -16,6 +16,7 @@ import numpy as np
 from trilemma import images
 from trilemma.report import bars, curves, lineup, metrics, numbers, words
 from trilemma.report.contents import Contents, RunView
+from trilemma.report.missing import shown
 from trilemma.report.placement import Axis, triangle
 from trilemma.report.radar import DIRECTIONS, clipped, corners
 from trilemma.report.views import Reader
@@ -58,6 +59,7 @@ def write_plots(contents: Contents, folder: Path, *, language: str = "en") -> tu
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib as mpl
 
+    contents = shown(contents)
     reader = Reader(words=words.read(language), language=language)
     drawn: Mapping[str, Callable[[], Figure]] = {
         "fid.png": lambda: bars_figure(contents, "fd", reader),

@@ -222,6 +222,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "mode_kl": ("Modes, divergence from equal shares", "Modos, divergência de frações iguais"),
     "recall": ("Recall", "Revocação"),
     "coverage_metric": ("Coverage", "Cobertura"),
+    "asked_class": ("Asked class is shown, share", "Classe pedida aparece, fração"),
+    "asked_text": (
+        "Asked for a class: {share} of {n} images show it (worst: {worst}, {least} of {each}).",
+        "Pedida uma classe: {share} de {n} imagens a mostram (a pior: {worst}, {least} de {each}).",
+    ),
     "copies": ("Near copies, share", "Quase cópias, fração"),
     "ms_per_image": ("One image, ms", "Uma imagem, ms"),
     "images_per_second": ("Images/s", "Imagens/s"),
