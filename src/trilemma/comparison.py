@@ -21,7 +21,7 @@ from trilemma.fewsteps import Hearing, checked, curves, firsts, mark
 from trilemma.grouping import group_names, grouped
 from trilemma.maths.kernel import kid, kid_difference
 from trilemma.maths.statistics import over_seeds, paired, unpaired
-from trilemma.places import cache_folder
+from trilemma.places import Say, cache_folder
 from trilemma.report.contents import Contents, Difference, Note
 from trilemma.report.page import render, write_page
 from trilemma.report.place import PAGE, STEPS, holds_report
@@ -32,7 +32,7 @@ from trilemma.runfolder import finite
 from trilemma.runs import Found, find_run
 from trilemma.runviews import little_trained, modes_met, view
 from trilemma.scores import Score, Scores
-from trilemma.scoring import Progress, Reference, Say, Scored, look, opened, score_run, tensor
+from trilemma.scoring import Progress, Reference, Scored, look, opened, score_run, tensor
 
 GRID = 64  # images shown of every run
 CROWDED = 0.25  # cores taken by other programs; beyond, a timing is too slow to be let pass
@@ -112,7 +112,7 @@ def compare(
                 chosen = extractor_for(place, extractor, device=where, say=say)
                 references[marks] = look(source, train, chosen, n=n, progress=progress)
             references[key] = references[marks]
-        say(f"{place.name}: drawing and scoring")
+        say(f"{place.label}: drawing and scoring")
         scored.append(
             score_run(
                 place,
@@ -125,7 +125,7 @@ def compare(
             )
         )
         if scored[-1].speed.crowding > CROWDED:
-            say(f"{place.name}: timed while other programs computed, so its speed is too low")
+            say(f"{place.label}: timed while other programs computed, so its speed is too low")
     asked = {"n": n, "extractor": extractor, "metrics": metrics, "ungroup": not group}
     asked |= {"few_steps": few_steps, "few_steps_n": few_steps_n, "device": device, **more}
     typed = [lasting(run, one) for run, one in zip(runs, found, strict=True)]

@@ -1,7 +1,8 @@
 """From what a user calls a run to the files behind it: run folders, bundles, checkpoints."""
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from trilemma.checkpoint import averaged_weights, facts_of
 from trilemma.errors import RunError, TrilemmaError
+from trilemma.families.family import DrawOptions
 from trilemma.places import Say, quiet, runs_folder
 from trilemma.recipe.files import read
 from trilemma.recipe.recipe import Recipe
@@ -29,6 +31,13 @@ class Found:
     weights: Path
     checkpoint: str  # best, or the images seen
     bundle: bool
+    options: DrawOptions = field(default_factory=DrawOptions)  # how it is to draw
+    way: str = ""  # that, as it was typed, such as steps=20; empty: the recipe's own
+
+    @property
+    def label(self) -> str:
+        """Name the run with the way it is to draw, where one was given."""
+        return f"{self.name}@{self.way}" if self.way else self.name
 
     @property
     def images_seen(self) -> int:
@@ -42,7 +51,9 @@ class Found:
 def find_run(text: str, *, say: Say = quiet) -> Found:
     """Find a run or bundle by path, name, preset or beginning of a name, in `candidates`' order.
 
-    `@best`, `@last`, `@IMAGES` pick a checkpoint. say: gets one line where a preset's name decided.
+    `@best`, `@last`, `@IMAGES` pick a checkpoint, `@steps=20`, `@sampler=heun,steps=9` and
+    `@guidance=1` a way to draw; both: `@last,steps=20`. say: gets one line where a preset's name
+    decided.
     RunError: nothing fits (the closest are named), or several do.
     """
     name, which = parted(text)
@@ -55,10 +66,40 @@ def find_run(text: str, *, say: Say = quiet) -> Found:
     if len(places) > 1:
         listed = ", ".join(spelled(place) for place in places)
         raise RunError(f"{name!r} fits {len(places)} runs: {listed}; give one of these paths")
-    run = found(places[0], which)
+    which, way = checkpoint_and_way(text, which)
+    run = replace(found(places[0], which), options=options_of(text, way), way=way)
     if run.recipe.preset == name and (run.name != name or run.place in shipped()):
         say(f"{name}: {taken(run)}")
     return run
+
+
+def checkpoint_and_way(text: str, which: str) -> tuple[str, str]:
+    """Part `last,steps=20` into a checkpoint and a way to draw; either may be empty: RunError."""
+    parts = [part.strip() for part in which.split(",") if part.strip()]
+    ways = [part for part in parts if "=" in part]
+    rest = [part for part in parts if "=" not in part]
+    if len(rest) > 1:
+        raise RunError(f"{text}: {rest[0]} and {rest[1]} both name a checkpoint; allowed: one")
+    return "".join(rest), ",".join(ways)
+
+
+def options_of(text: str, way: str) -> DrawOptions:
+    """Read `sampler=heun,steps=9` as options; RunError names what is allowed."""
+    words = dict(part.split("=", 1) for part in way.split(",") if part)
+    allowed = "steps=20, sampler=heun, guidance=2"
+    try:
+        made = DrawOptions(
+            sampler=words.pop("sampler", ""),
+            steps=int(words.pop("steps", 0)),
+            guidance=float(words.pop("guidance", 0.0)),
+        )
+    except ValueError:
+        raise RunError(f"{text}: '{way}' has no number; allowed: {allowed}") from None
+    if words:
+        raise RunError(f"{text}: '{next(iter(words))}' is no way to draw; allowed: {allowed}")
+    if made.steps < 0 or not 0 <= made.guidance < math.inf:
+        raise RunError(f"{text}: '{way}' cannot be; allowed: {allowed}")
+    return made
 
 
 def log_of(text: str, *, say: Say = quiet) -> tuple[Found, list[dict[str, Any]]]:

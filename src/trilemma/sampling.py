@@ -14,9 +14,10 @@ from trilemma.devices import REFERENCE, Choice, autocast
 from trilemma.errors import RecipeError, RunError
 from trilemma.families import build
 from trilemma.families.family import DrawOptions, Family
+from trilemma.families.onestep import own_steps
 from trilemma.images import to_pixels
 from trilemma.recipe.checking import check
-from trilemma.recipe.recipe import Recipe
+from trilemma.recipe.recipe import OneStepRecipe, Recipe
 from trilemma.runs import Found, find_run
 
 Pixels = np.ndarray  # uint8 [N, H, W, C]
@@ -71,7 +72,16 @@ def load_generator(
         family=family,
         nets=nets,
         device=device,
-        options=options or DrawOptions(),
+        options=joined(options or DrawOptions(), place.options),
+    )
+
+
+def joined(options: DrawOptions, others: DrawOptions) -> DrawOptions:
+    """Give options and, where they leave something open, the others."""
+    return DrawOptions(
+        sampler=options.sampler or others.sampler,
+        steps=options.steps or others.steps,
+        guidance=options.guidance or others.guidance,
     )
 
 
@@ -142,11 +152,16 @@ def sampler_name(drawer: Drawer) -> str:
 
 def sampler_of_recipe(recipe: Recipe, options: DrawOptions | None = None) -> str:
     """Name how a recipe's images are drawn under these options, without building its networks."""
-    options = options or DrawOptions()
-    name = options.sampler or getattr(recipe.family, "sampler", "")
-    steps = options.steps or getattr(recipe.family, "steps", 0)
-    guidance = options.guidance or getattr(recipe.family, "guidance", 1.0)
+    options, family = options or DrawOptions(), recipe.family
+    if isinstance(family, OneStepRecipe):
+        own = own_steps(family, options)
+        if own:
+            return f"onestep-{own}"
+        family = family.denoiser
+    name = options.sampler or getattr(family, "sampler", "")
+    steps = options.steps or getattr(family, "steps", 0)
+    guidance = options.guidance or getattr(family, "guidance", 1.0)
     guided = f"-guided-{guidance:g}" if guidance != 1 else ""
-    below = getattr(recipe.family, "guide_below", 0.0)
+    below = getattr(family, "guide_below", 0.0)
     guided += f"-below-{below:g}" if guided and below else ""
     return f"{name}-{steps}{guided}" if name else ""

@@ -165,8 +165,8 @@ def score_run(
     copies = copying(
         fake=tensor(features), train=tensor(reference.seen), held_out=tensor(reference.real)
     )
-    scores = quality(found.name, features, reference, compared)
-    copied, near = copy_score(found.name, copies, reference)
+    scores = quality(found.label, features, reference, compared)
+    copied, near = copy_score(found.label, copies, reference)
     met, modes = Scores(), None
     if counts:
         met, modes = mode_scores(
@@ -183,10 +183,10 @@ def score_run(
     )
     met = joined(met, asked)
     if trials is not None:
-        met, _ = pair_scores(found.name, pixels, trials, device=device)
-    rows = (*scores.scores, *met.scores, near, *speed_scores(found.name, speed))
+        met, _ = pair_scores(found.label, pixels, trials, device=device)
+    rows = (*scores.scores, *met.scores, near, *speed_scores(found.label, speed))
     if trials is not None:
-        rows = (*rows, megapixel_score(found.name, speed, pixels))
+        rows = (*rows, megapixel_score(found.label, speed, pixels))
     named = sampler_name(drawer)
     return Scored(
         found=found,
@@ -251,7 +251,7 @@ def mode_scores(
     if len(rows) == n:
         shown = np.asarray(reference.source.pixels[rows])
         real = counting.count(known, cache.features(by, shown, progress=progress).features)
-    made = counting.scored(found.name, fake, real, names, by=by, reference=reference.source)
+    made = counting.scored(found.label, fake, real, names, by=by, reference=reference.source)
     return made, fake
 
 

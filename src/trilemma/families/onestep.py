@@ -121,6 +121,12 @@ def networks(
     return nn.ModuleDict({**nets, "critic": critic})
 
 
+def own_steps(family: OneStepRecipe, options: DrawOptions) -> int:
+    """Say in how many steps the trained network draws; 0: it is the denoiser as it was."""
+    steps = options.steps or (0 if options.sampler else family.steps)
+    return steps if not options.sampler and steps <= 1 + len(family.levels) else 0
+
+
 def encoding(family: OneStepRecipe, own: Rows) -> Rows:
     """Give the rows and one for a critic that is the first half of the denoiser."""
     sizes = asdict(family.denoiser.generator)
@@ -159,22 +165,19 @@ class Student:
         """Ask a denoiser, in x's precision."""
         return self.process.denoised(net if told is None else Asked(net, told), x, sigma)
 
-    def steps(self, options: DrawOptions) -> int:
-        """Say in how many steps the trained network draws; 0: it is the teacher who draws."""
-        steps = options.steps or (0 if options.sampler else self.recipe.steps)
-        return steps if not options.sampler and steps <= len(self.sigmas) else 0
-
     def before(self, options: DrawOptions) -> How:
         """Say how the teacher draws."""
         return diffusion.chosen(self.recipe.denoiser, options)
 
     def evaluations(self, options: DrawOptions) -> int:
         """Count network evaluations of an image."""
-        return self.steps(options) or diffusion.evaluations(self.process, self.before(options))
+        return own_steps(self.recipe, options) or diffusion.evaluations(
+            self.process, self.before(options)
+        )
 
     def how(self, options: DrawOptions) -> str:
         """Say how images are drawn, for people."""
-        steps = self.steps(options)
+        steps = own_steps(self.recipe, options)
         if not steps:
             return f"as before post-training: {diffusion.in_words(self.before(options))}"
         return "one step" if steps == 1 else f"{steps} steps"
@@ -188,7 +191,7 @@ class Student:
         options: DrawOptions,
     ) -> Tensor:
         """Make the image of each noise [N, C, H, W], in [-1, 1]; asked: conditions [N, A]."""
-        steps = self.steps(options)
+        steps = own_steps(self.recipe, options)
         if not steps:
             how = self.before(options)
             return diffusion.render(self.process, teachers(nets), noise, rngs, asked, how)
