@@ -38,7 +38,25 @@ def check_diffusion(family: DiffusionRecipe, size: tuple[int, int], prefix: str 
             f"{prefix}.sigma_max is {family.sigma_max:g}; allowed: more than {prefix}.sigma_min, "
             f"{family.sigma_min:g}"
         )
+    _augmented(family, size, prefix)
     _denoiser(family, size, prefix)
+
+
+def _augmented(family: DiffusionRecipe, size: tuple[int, int], prefix: str) -> None:
+    from trilemma.maths.augmentation import AUGMENTATIONS
+
+    share(f"{prefix}.augment_chance", family.augment_chance)
+    for name in family.augment:
+        known(f"{prefix}.augment", name, AUGMENTATIONS)
+        if AUGMENTATIONS[name].square and size[0] != size[1]:
+            raise RecipeError(f"{prefix}.augment '{name}' is for square images; set data.size so")
+    if len(set(family.augment)) < len(family.augment):
+        raise RecipeError(f"{prefix}.augment names one twice: {', '.join(family.augment)}")
+    if family.augment and not isinstance(family.generator, UNet):
+        raise RecipeError(
+            f"{prefix}.augment is for the network unet, which is told of the changes; set "
+            f"{prefix}.augment = [] or {prefix}.generator.name = 'unet'"
+        )
 
 
 def _denoiser(family: DiffusionRecipe, size: tuple[int, int], prefix: str) -> None:

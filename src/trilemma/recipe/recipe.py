@@ -118,6 +118,8 @@ class DiffusionRecipe:
     steps: int = 50  # of the sampler
     condition: Literal["none", "labels"] = "none"  # is the network told the labels?
     label_dropout: float = 0.1  # share of images whose labels it is not told, for guidance
+    augment: tuple[str, ...] = ()  # flip turn geometry ...; it is told which
+    augment_chance: float = 0.12  # share of images that each of them is made of
     guidance: float = 1.0  # factor on the way from the guide's image to the network's; 1: no guide
     guide_below: float = 0.0  # noise level under which the guide is asked, image units; 0: always
     guide_at: float = 0.2  # share of the training at which the averaged weights become the guide
