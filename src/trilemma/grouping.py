@@ -1,11 +1,14 @@
 """Runs that differ only in their seed put together, and what each is called in a report."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from trilemma.recipe.naming import differences
 from trilemma.runs import Found
 from trilemma.scoring import Scored
+
+MADE = re.compile(r"-s\d+-[0-9a-f]{8}(?:\+\d+)*$")  # what run_name ends with, and --continue adds
 
 
 def grouped(scored: Sequence[Scored]) -> list[list[Scored]]:
@@ -28,16 +31,20 @@ def seed_apart(one: Found, other: Found) -> bool:
 
 
 def group_names(groups: Sequence[Sequence[Scored]]) -> list[str]:
-    """Name runs after their presets; where those are equal, their folders, checkpoints, paths.
+    """Name runs as their folders if somebody named these (--out), else after their presets.
 
-    A group of seeds keeps its preset's name, for no folder is its own, unless there are two such.
+    Where names are equal: folders, checkpoints, paths. A group of seeds whose folders have names of
+    their own keeps its preset's name, for none is the group's, unless there are two such.
     """
     first = [members[0].found for members in groups]
     seeds = [f" ({len(members)} seeds)" if len(members) > 1 else "" for members in groups]
-    presets = [found.recipe.preset for found in first]
-    pairs = list(zip(presets, seeds, strict=True))
-    several = Counter(preset for preset, more in pairs if more)
-    kept = [preset if more and several[preset] == 1 else "" for preset, more in pairs]
+    given = [given_name([member.found for member in members]) for members in groups]
+    presets = [name or found.recipe.preset for name, found in zip(given, first, strict=True)]
+    several = Counter(name for name, more in zip(presets, seeds, strict=True) if more)
+    kept = [
+        name if more and several[name] == 1 else ""
+        for name, more in zip(presets, seeds, strict=True)
+    ]
     checkpoints = [f"{found.name}@{found.checkpoint}" for found in first]
     paths = [f"{found.place}@{found.checkpoint}" for found in first]
     for level in (presets, [found.name for found in first], checkpoints, paths):
@@ -45,3 +52,15 @@ def group_names(groups: Sequence[Sequence[Scored]]) -> list[str]:
         if all(names) and len(set(names)) == len(names):
             break
     return [name + more for name, more in zip(names, seeds, strict=True)]
+
+
+def given_name(members: Sequence[Found]) -> str:
+    """Give the name that somebody gave a run, or to the folder of its seeds; empty: nobody did."""
+    names = [found.name for found in members]
+    if all(re.fullmatch(r"seed-\d+", name) for name in names):
+        parents = {found.place.resolve().parent.name for found in members}
+        whole = parents.pop() if len(parents) == 1 else ""
+        return whole if len(members) > 1 else f"{whole}/{names[0]}"
+    if len(members) > 1 or members[0].bundle:
+        return ""
+    return "" if MADE.search(names[0]) else names[0]
