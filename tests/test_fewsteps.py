@@ -71,7 +71,7 @@ def test_each_point_is_scored_as_its_images_are(runs: Path, asked: list[Drawn]) 
     made = of(runs, "diffusion", "gan")
     (curve,) = made.contents.few_steps
     assert (curve.run, curve.drawn, curve.called) == (
-        "tiny-diffusion",
+        "diffusion",
         "diffusion",
         str(runs / "diffusion"),
     )
