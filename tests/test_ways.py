@@ -51,6 +51,6 @@ def test_one_run_stands_at_several_points(run: Path) -> None:
     assert [sampler_name(one.drawer) for one in made.scored] == ["heun-2", "heun-5", "ddim-4"]
     assert [view.evaluations for view in made.contents.runs] == [3, 9, 4]
     shown = [view.name for view in made.contents.runs]
-    assert shown == ["tiny", "tiny, steps 5", "tiny, sampler ddim, steps 4"]
+    assert shown == ["denoiser", "denoiser, steps 5", "denoiser, sampler ddim, steps 4"]
     assert "steps=5" in made.contents.command
     assert (made.scored[0].pixels != made.scored[1].pixels).any()

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trilemma import counting, devices, extracting, heeding, runs
+from trilemma.data.fewimages import enough
 from trilemma.data.named import NAMED
 from trilemma.data.shape import Shape
 from trilemma.data.sources import Wanted, open_source, prepare
+from trilemma.data.splits import FEWEST_SCORED
 from trilemma.data.values import Source
 from trilemma.errors import DataError, OfflineError
 from trilemma.evaluation import STANDARD, evaluate_pixels
@@ -34,7 +36,6 @@ from trilemma.sides import (
     thinned,
 )
 
-FEWEST = 3  # images on each side: a kernel distance takes three
 BEYOND = 2_000_000  # first seed of a run that is scored against: no seed stands on both sides
 
 
@@ -188,10 +189,12 @@ def both_opened(
     if isinstance(fake, runs.Found):
         scored = drawn(fake, shape, range(wanted(len(reference), n)), how)
     assert scored is not None, "a side is a listing or a run"
+    if real is None:
+        enough(reference)
     for side in (scored, reference):
-        if len(side) < FEWEST:
+        if len(side) < FEWEST_SCORED:
             raise DataError(
-                f"{side.name}: {len(side)} images; scores take {FEWEST} or more on each side"
+                f"{side.name}: {len(side)} images; scores take {FEWEST_SCORED} or more on each side"
             )
         if len(side) < n:
             how.say(f"{side.name}: only {len(side):,} images, not the {n:,} that were asked for")
@@ -243,8 +246,8 @@ def floor_source(
         how.say(f"no floor: {error}")
     if train is None or train.fingerprint == reference.fingerprint:
         return None
-    if len(train) < FEWEST:
-        how.say(f"no floor: {train.name}: {len(train)} images; it takes {FEWEST} or more")
+    if len(train) < FEWEST_SCORED:
+        how.say(f"no floor: {train.name}: {len(train)} images; it takes {FEWEST_SCORED} or more")
         return None
     return train
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from trilemma.data.splits import FEWEST_SCORED
 from trilemma.errors import DataError, RecipeError
-from trilemma.evaluation import FEWEST, column, evaluate, floors
+from trilemma.evaluation import column, evaluate, floors
 from trilemma.families import onestep
 from trilemma.families.family import DrawOptions
 from trilemma.features import cache
@@ -79,8 +80,10 @@ def checked(few_steps: bool, n: int) -> None:
     """Refuse a number of images that no score can be had of, or that nobody asked curves for."""
     if n and not few_steps:
         raise DataError(f"--few-steps-n {n} is for --few-steps; add that")
-    if n and n < FEWEST:
-        raise DataError(f"--few-steps-n {n}; allowed: 0 (from 200 to 512) or at least {FEWEST}")
+    if n and n < FEWEST_SCORED:
+        raise DataError(
+            f"--few-steps-n {n}; allowed: 0 (from 200 to 512) or at least {FEWEST_SCORED}"
+        )
 
 
 def curves(shown: Sequence[Shown], *, n: int = 0, hearing: Hearing) -> tuple[StepCurve, ...]:

@@ -1,11 +1,15 @@
 """Runs that differ only in their seed put together, and what each is called in a report."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
+from trilemma.errors import TrilemmaError
 from trilemma.recipe.naming import differences
-from trilemma.runs import Found
+from trilemma.runs import Found, find_run
 from trilemma.scoring import Scored
+
+MADE = re.compile(r"-s\d+-[0-9a-f]{8}(?:\+\d+)*$")  # what run_name ends with, and --continue adds
 
 
 def grouped(scored: Sequence[Scored]) -> list[list[Scored]]:
@@ -22,22 +26,39 @@ def grouped(scored: Sequence[Scored]) -> list[list[Scored]]:
 
 
 def seed_apart(one: Found, other: Found) -> bool:
-    """Are these two trainings of one recipe with unlike seeds? Bundles do not say it for sure."""
+    """Are these two trainings of one recipe with unlike seeds? Bundles do not say it for sure.
+
+    What they begin with may be two such trainings in turn.
+    """
     apart = {name for name, _, _ in differences(one.recipe, other.recipe)}
-    return apart == {"seed"} and one.way == other.way and not one.bundle and not other.bundle
+    if apart - {"start.run"} != {"seed"} or one.way != other.way or one.bundle or other.bundle:
+        return False
+    try:
+        return "start.run" not in apart or seed_apart(*map(parent, (one, other)))
+    except TrilemmaError:  # a parent is gone
+        return False
+
+
+def parent(found: Found) -> Found:
+    """Find the run that a training began with."""
+    return find_run(found.recipe.start.run)
 
 
 def group_names(groups: Sequence[Sequence[Scored]]) -> list[str]:
-    """Name runs after their presets; where those are equal, their folders, checkpoints, paths.
+    """Name runs as their folders if somebody named these (--out), else after their presets.
 
-    A group of seeds keeps its preset's name, for no folder is its own, unless there are two such.
+    Where names are equal: folders, checkpoints, paths. A group of seeds whose folders have names of
+    their own keeps its preset's name, for none is the group's, unless there are two such.
     """
     first = [members[0].found for members in groups]
     seeds = [f" ({len(members)} seeds)" if len(members) > 1 else "" for members in groups]
-    presets = [found.recipe.preset and found.recipe.preset + way(found) for found in first]
+    given = [given_name([member.found for member in members]) for members in groups]
+    chosen = [name or found.recipe.preset for name, found in zip(given, first, strict=True)]
+    ways = [way(found) for found in first]
+    presets = [name and name + drawn for name, drawn in zip(chosen, ways, strict=True)]
     pairs = list(zip(presets, seeds, strict=True))
-    several = Counter(preset for preset, more in pairs if more)
-    kept = [preset if more and several[preset] == 1 else "" for preset, more in pairs]
+    several = Counter(name for name, more in pairs if more)
+    kept = [name if more and several[name] == 1 else "" for name, more in pairs]
     named = [found.name + way(found) for found in first]
     checkpoints = [f"{found.name}@{found.checkpoint}{way(found)}" for found in first]
     paths = [f"{found.place}@{found.checkpoint}{way(found)}" for found in first]
@@ -51,3 +72,15 @@ def group_names(groups: Sequence[Sequence[Scored]]) -> list[str]:
 def way(found: Found) -> str:
     """Say behind a name how it draws, where that was asked for."""
     return f", {found.way.replace('=', ' ').replace(',', ', ')}" if found.way else ""
+
+
+def given_name(members: Sequence[Found]) -> str:
+    """Give the name that somebody gave a run, or to the folder of its seeds; empty: nobody did."""
+    names = [found.name for found in members]
+    if all(re.fullmatch(r"seed-\d+", name) for name in names):
+        parents = {found.place.resolve().parent.name for found in members}
+        whole = parents.pop() if len(parents) == 1 else ""
+        return whole if len(members) > 1 else f"{whole}/{names[0]}"
+    if len(members) > 1 or members[0].bundle:
+        return ""
+    return "" if MADE.search(names[0]) else names[0]

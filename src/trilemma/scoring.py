@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trilemma import counting, heeding, processes
 from trilemma.counting import Counted
+from trilemma.data.fewimages import enough
 from trilemma.data.sources import open_source
 from trilemma.data.splits import ENOUGH_HELD_OUT
 from trilemma.data.values import Source
@@ -100,6 +101,7 @@ def look(
 
     Where no image is held out there is no floor: an image would be held against itself.
     """
+    enough(source)
     count = min(n or MOST, len(source))
     rows = some(len(source), count)
     floor_rows = some(len(train), wanted(count, n))

@@ -73,7 +73,7 @@ def table(scores: "Scores") -> "Table":
 
     from trilemma.report import metrics, numbers, words
 
-    reader = words.read("en")
+    reader = words.read("en", points=of_points(scores))
     laid = Table(title=Text(scores.scores[0].run), title_justify="left", box=None)
     laid.add_column("metric")
     for name in ("value", "n", "floor", "column"):
@@ -105,5 +105,11 @@ def legend(scores: "Scores") -> list[str]:
     lines.append("floor: what as many other real images get; numbers compare within a column only")
     if any(score.biased for score in scores.scores):
         lines.append("biased: too few images for so many features; read kid instead")
-    lines += asked.lines(scores, words.read("en"), "en").values()
-    return lines + missing(scores, words.read("en"), "en")
+    reader = words.read("en", points=of_points(scores))
+    lines += asked.lines(scores, reader, "en").values()
+    return lines + missing(scores, reader, "en")
+
+
+def of_points(scores: "Scores") -> bool:
+    """Were points of the plane scored?"""
+    return {column.extractor for column in scores.columns.values()} == {"points"}

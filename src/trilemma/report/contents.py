@@ -154,3 +154,8 @@ class Contents:
     notes: tuple[Note, ...] = field(default=())
     modes: tuple[ModesView, ...] = ()  # empty: those of the source are not known
     few_steps: tuple[StepCurve, ...] = ()  # empty: not asked for, or nothing to vary
+
+    @property
+    def points(self) -> bool:
+        """Is everything that was drawn points of the plane?"""
+        return bool(self.runs) and all(run.samples.shape[1:] == (1, 1, 2) for run in self.runs)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from trilemma.data.splits import FEWEST_SHOWN
 from trilemma.report import metrics, numbers
 from trilemma.report.contents import Contents
 from trilemma.report.metrics import label, of
@@ -11,7 +12,6 @@ from trilemma.scores import Column, Score, Scores
 
 Words = Mapping[str, str]
 
-FEWEST = 10  # images on either side of a score that is shown
 
 WHY: Mapping[str, str] = {  # metric without a value -> word that says why
     "copies": "why_none_held_out",
@@ -53,7 +53,7 @@ def says_nothing(score: Score, column: Column | None) -> bool:
     n = min(score.n, (column.n_real if column else 0) or score.n)
     low, high = metrics.limits(metric)
     over_images = not score.low <= score.high  # else over seeds
-    return n < FEWEST or (over_images and 2 * metrics.Z95 * score.error >= high - low)
+    return n < FEWEST_SHOWN or (over_images and 2 * metrics.Z95 * score.error >= high - low)
 
 
 def missing(scores: Scores, words: Words, language: str) -> list[str]:

@@ -25,6 +25,7 @@ from trilemma.report.glossary import MEANINGS
 from trilemma.report.glossary_metrics import METRIC_MEANINGS
 from trilemma.report.missing import missing, shown
 from trilemma.report.views import Named, Reader, View
+from trilemma.report.words_points import said
 
 BADGES = 24  # marks for the names of curves
 
@@ -54,7 +55,7 @@ def write_page(contents: Contents, path: Path, *, language: str = "en") -> Path:
 def render(contents: Contents, *, language: str = "en") -> str:
     """Give the report as HTML."""
     contents = shown(contents)
-    reader = Reader(words=words.read(language), language=language)
+    reader = Reader(words=words.read(language, points=contents.points), language=language)
     environment = templates()
     source = environment.loader
     assert source is not None, "templates() sets a loader"
@@ -150,4 +151,7 @@ def meanings(contents: Contents, language: str) -> list[tuple[str, str]]:
     """List the words the page uses with their meanings: of its metrics first."""
     occur = {score.metric for score in contents.scores.scores}
     entries = [entry for name, entry in METRIC_MEANINGS.items() if name in occur]
-    return [entry.pt if language == "pt" else entry.en for entry in (*entries, *MEANINGS)]
+    pairs = [entry.pt if language == "pt" else entry.en for entry in (*entries, *MEANINGS)]
+    if not contents.points:
+        return pairs
+    return [(said(term, language), said(meaning, language)) for term, meaning in pairs]

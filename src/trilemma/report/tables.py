@@ -27,7 +27,7 @@ def terminal(contents: Contents, *, language: str = "en", width: int = 80) -> Gr
     width: letters in a line; more runs than fit go into further tables. Print it with rich.
     """
     contents = shown(contents)
-    reader = words.read(language)
+    reader = words.read(language, points=contents.points)
     parts: list[Table | Text] = []
     for block in lineup.blocks(contents, reader, language):
         if block.apart:
@@ -88,7 +88,7 @@ def written(value: object) -> object:
 def write_latex(contents: Contents, path: Path, *, language: str = "en") -> None:
     r"""Write one booktabs table per column, a row a run; needs \usepackage{booktabs}."""
     contents = shown(contents)
-    reader = words.read(language)
+    reader = words.read(language, points=contents.points)
     blocks = [b for b in lineup.blocks(contents, reader, language) if measured(b)]
     parts = [latex_table(block, reader) for block in blocks]
     head = "% \\usepackage{booktabs}\n"

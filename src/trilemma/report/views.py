@@ -110,6 +110,7 @@ def triangles(contents: Contents, reader: Reader) -> Placed:
 HOW = {  # metric -> words that say how it is placed: with what real images reach, without
     "precision": ("how_precision", "how_precision_bare"),
     "fd": ("how_fd", "how_fd"),
+    "modes": ("how_modes", "how_modes_bare"),
     "recall": ("how_recall", "how_recall_bare"),
     "coverage": ("how_coverage", "how_coverage_bare"),
     "images_per_second": ("how_images_per_second", "how_images_per_second"),

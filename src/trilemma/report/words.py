@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from trilemma.errors import TrilemmaError
 from trilemma.report.words_details import DETAILS
+from trilemma.report.words_points import of_points
 
 LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "en", "pt": "pt-BR"})  # name -> lang tag
 
@@ -54,6 +55,16 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "100 % is as close as real images are.",
         "Distância de Fréchet de outras imagens reais (o piso) dividida pela das geradas: "
         "100 % é tão perto quanto as imagens reais.",
+    ),
+    "how_modes": (
+        "Modes met, of those that as many real samples meet (100 %): these data have known modes, "
+        "so they are counted in place of recall.",
+        "Modos alcançados, dos que outras tantas amostras reais alcançam (100 %): estes dados têm "
+        "modos conhecidos, por isso são contados em vez da revocação.",
+    ),
+    "how_modes_bare": (
+        "Modes met; there are too few real samples to divide by what they meet.",
+        "Modos alcançados; há poucas amostras reais pelas quais dividir.",
     ),
     "how_recall": (
         "Recall divided by the recall of other real images (the dashed end, 100 %). Noise inflates "
@@ -254,10 +265,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def read(language: str) -> Mapping[str, str]:
-    """Give all words of one language; TrilemmaError names the languages there are."""
+def read(language: str, *, points: bool = False) -> Mapping[str, str]:
+    """Give all words of one language; TrilemmaError names the languages there are.
+
+    points: what was drawn is points of the plane.
+    """
     if language not in LANGUAGES:
         allowed = ", ".join(LANGUAGES)
         raise TrilemmaError(f"--lang {language}: no such language; choose one of {allowed}")
     place = list(LANGUAGES).index(language)
-    return {key: pair[place] for key, pair in ({**WORDS, **DETAILS}).items()}
+    said = {key: pair[place] for key, pair in ({**WORDS, **DETAILS}).items()}
+    return of_points(said, language) if points else said
