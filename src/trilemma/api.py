@@ -21,6 +21,8 @@ from trilemma.images import grid
 from trilemma.live import say, shown
 from trilemma.photos import from_pixels
 from trilemma.photowriting import JPEG_QUALITY
+from trilemma.pipelines import OUT as PICTURES
+from trilemma.pipelines import pipeline as write_pictures
 from trilemma.recipe import overrides, presets
 from trilemma.recipe.own import as_typed
 from trilemma.runfolder import RunFolder
@@ -133,7 +135,7 @@ def train(
     if root:
         recipe = overrides.apply(recipe, {"data": {"root": root}}, where="train()")
     for name, value in (settings or {}).items():
-        recipe = overrides.apply(recipe, nested(name, value), where="settings")
+        recipe = overrides.apply(recipe, overrides.nested(name, value), where="settings")
     recipe, named = as_typed(recipe, settings or {})
     trust(*named)
     with shown(f"{preset} · seed {seed}") as show:
@@ -213,6 +215,37 @@ def upscale(
     return [*found.written, *found.there]
 
 
+def pipeline(
+    run: str | Run,
+    *,
+    upscaler: str | Run = MODEL,
+    n: int = 16,
+    seed: int = 0,
+    classes: Sequence[str] = (),
+    attributes: Sequence[str] = (),
+    scale: int = 0,
+    out: str | Path = PICTURES,
+    device: str = "auto",
+) -> list[Path]:
+    """Draw n images with a run, enlarge them with an upscaler, and return the paths in `out`.
+
+    The last two are grid.png and side-by-side.png. Pixels without files, and all that `upscale`
+    can be told: upscale(sample(run, 16), model=...).
+    """
+    return write_pictures(
+        name_of(run),
+        upscaler=name_of(upscaler),
+        manner=Manner(scale=scale),
+        n=n,
+        seed=seed,
+        classes=classes,
+        attributes=attributes,
+        out=Path(out),
+        device=device,
+        say=say,
+    )
+
+
 def compare(
     runs: Sequence[str | Run],
     *,
@@ -248,12 +281,6 @@ def compare(
 def name_of(run: str | Run) -> str:
     """Give what a run is called."""
     return run.name if isinstance(run, Run) else run
-
-
-def nested(name: str, value: object) -> dict[str, object]:
-    """Turn a dotted name into nested tables."""
-    first, _, rest = name.partition(".")
-    return {first: nested(rest, value) if rest else value}
 
 
 def picture(pixels: Pixels) -> Image.Image:

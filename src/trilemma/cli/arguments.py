@@ -16,7 +16,7 @@ import tyro
 from trilemma.cli.parsing import OPTION, normal, options, parse, read
 from trilemma.errors import RecipeError, TrilemmaError
 from trilemma.recipe import files, foreign, presets
-from trilemma.recipe.overrides import SELECTORS, apply, with_ema, with_lr
+from trilemma.recipe.overrides import SELECTORS, apply, nested, with_ema, with_lr
 from trilemma.recipe.own import as_typed
 from trilemma.recipe.recipe import Recipe
 
@@ -237,12 +237,8 @@ def _choices(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     table: dict[str, Any] = {}
     for word, value in pairwise(spelled):
         if word in choosing and not OPTION.match(value):
-            table = files.merge(table, _nested(word[2:].split("."), value))
+            table = files.merge(table, nested(word[2:], value))
     return spelled, table
-
-
-def _nested(path: Sequence[str], value: str) -> dict[str, Any]:
-    return {path[0]: _nested(path[1:], value) if path[1:] else value}
 
 
 def _typed(words: Sequence[str]) -> frozenset[str]:

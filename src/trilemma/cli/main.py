@@ -47,6 +47,7 @@ VERBS: Mapping[str, Verb] = {  # in the order of --help
     "sample": Verb("sample", "draw images from runs or bundles"),
     "explore": Verb("explore", "walk between the seeds of a run, as pictures, film or a page"),
     "upscale": Verb("upscale", "enlarge pictures, folders, GIFs and films"),
+    "pipeline": Verb("pipeline", "draw images with one run and enlarge them with another"),
     "evaluate": Verb("evaluate", "score images against images"),
     "compare": Verb("compare", "line runs up: one table, one report"),
     "diagnose": Verb("diagnose", "say whether a training was healthy, and what to try if not"),
