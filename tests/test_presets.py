@@ -27,8 +27,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_preset_is_possible_told_in_a_line_and_begins_with_its_command(name: str) -> None:
     preset = presets.find(name)
-    check(preset.recipe)
-    assert preset.recipe.preset == preset.name == name
+    assert preset.name == name
+    for stage in preset.stages:
+        check(stage.recipe)
+        assert stage.recipe.preset == (f"{name}-{stage.name}" if stage.name else name)
     assert 20 < len(preset.about) < 100
     text = (resources("trilemma.recipe") / "presets" / f"{name}.toml").read_text("utf-8")
     assert text.startswith(f"# trilemma train {name}")

@@ -38,7 +38,7 @@ class Verb(NamedTuple):
 
     module: str  # has a frozen dataclass Arguments and a function run(arguments)
     about: str
-    trains: bool = False  # its words are a preset and a recipe: parsed by `parse_train`
+    trains: bool = False  # its words are a preset and a recipe: parsed by `parse_training`
 
 
 VERBS: Mapping[str, Verb] = {  # in the order of --help
@@ -147,7 +147,7 @@ def _call(verb: Verb, name: str, words: list[str]) -> None:
     arguments = importlib.import_module("trilemma.cli.arguments")
     if verb.trains:  # parsed before the verb's module, which loads torch
         with _typed_everywhere():
-            command = arguments.parse_train(words)
+            command = importlib.import_module("trilemma.cli.stagewords").parse_training(words)
         trusted.allow(*command.own, *([trusted.ALL] if command.trust else []))
         _train(importlib.import_module(f"trilemma.cli.{verb.module}"), command)
     else:

@@ -107,7 +107,7 @@ def _base(kind: str, found: Place) -> Recipe:
     base = presets.find(name if name in presets.names() else f"folder-{ending}").recipe
     data = replace(base.data, source=found.source, root=found.root)
     if base.data.source != found.source:  # its shape is that of the set
-        alike = (preset.recipe.data for preset in presets.presets())
+        alike = (one.recipe.data for preset in presets.presets() for one in preset.stages)
         shape = next((one for one in alike if one.source == found.source), data)
         data = replace(data, size=shape.size, channels=shape.channels)
     base = replace(base, data=data)
