@@ -46,7 +46,10 @@ def models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have known networks: repeated pixels as `near`, another one as Real-ESRGAN."""
     known = {"near": nearest(), "near2": nearest(2), "near8": nearest(8), pipelines.MODEL: small()}
     named = {name: replace(up, name=name) for name, up in known.items()}
-    monkeypatch.setattr(pipelines, "load_upscaler", lambda name, **_: named[name])
+    load = pipelines.load_upscaler
+    monkeypatch.setattr(
+        pipelines, "load_upscaler", lambda name, **how: named.get(name) or load(name, **how)
+    )
 
 
 def shown(path: Path) -> Pixels:
@@ -120,11 +123,12 @@ def test_real_esrgan_has_the_upscaler_s_scale(run: str, tmp_path: Path) -> None:
     assert len(cells(eight[-1], 224, 1)) == 3
 
 
+@pytest.mark.usefixtures("models")
 def test_the_same_again_is_the_same_to_the_byte(run: str, file: str, tmp_path: Path) -> None:
     """Also where images come from the cache, and beside what an earlier time left."""
 
     def bytes_of(out: str) -> dict[str, bytes]:
-        words = ("pipeline", run, "--upscaler", file, "--n", "2", "--device", "cpu")
+        words = ("pipeline", run, "--upscaler", file, "--n", "2", "--precision", "reference")
         assert main([*words, "--out", str(tmp_path / out)]) == 0
         return {path.name: path.read_bytes() for path in sorted((tmp_path / out).iterdir())}
 
@@ -236,12 +240,13 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_drawn(
 ) -> None:
     monkeypatch.setattr(pipelines, "performed", lambda *_, **__: pytest.fail("too late"))
     (tmp_path / "file").write_text("")
-    said = refused(run, upscaler="near", out=tmp_path / "file", error=NoSpaceError)
+    how: dict[str, Any] = {"upscaler": "near", "manner": PLAIN}
+    said = refused(run, out=tmp_path / "file", error=NoSpaceError, **how)
     assert "a file stands where its folder should be" in said
     others = tmp_path / "others"
     others.mkdir()
     (others / "holiday.png").write_bytes(b"")
-    assert "holds holiday.png, not of this draw" in refused(run, upscaler="near", out=others)
+    assert "holds holiday.png, not of this draw" in refused(run, out=others, **how)
 
 
 def test_bicubic_goes_on_with_a_slope() -> None:
@@ -257,6 +262,7 @@ def test_bicubic_goes_on_with_a_slope() -> None:
 
 @pytest.mark.usefixtures("models")
 def test_in_python(run: str, tmp_path: Path) -> None:
-    paths = tr.pipeline(tr.Run(run), upscaler="near", n=2, seed=3, out=tmp_path, device="cpu")
+    asked: dict[str, Any] = {"out": tmp_path, "precision": "reference", "device": "cpu"}
+    paths = tr.pipeline(tr.Run(run), upscaler="near", n=2, seed=3, **asked)
     assert [path.name for path in paths] == ["000003.png", "000004.png", GRID, COMPARED]
     assert shown(paths[0]).shape == (112, 112, 1)

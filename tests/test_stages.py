@@ -13,7 +13,9 @@ import pytest
 import torch
 
 import trilemma as tr
+from enlargers import nearest
 from tiny import events, snapshot, timeless
+from trilemma import pipelines
 from trilemma.checkpoint import unpack
 from trilemma.cli import main as cli
 from trilemma.cli.arguments import TrainCommand
@@ -239,8 +241,13 @@ def uninterrupted(pictures: str, tmp_path_factory: pytest.TempPathFactory) -> Ma
 
 
 def test_runs_follow_one_another_and_are_not_made_twice(
-    pictures: str, capsys: pytest.CaptureFixture[str]
+    pictures: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    load = pipelines.load_upscaler
+    near = {pipelines.MODEL: nearest(2)}  # in place of a network of seconds
+    monkeypatch.setattr(
+        pipelines, "load_upscaler", lambda name, **how: near.get(name) or load(name, **how)
+    )
     command = ["train", "pair", "--data.root", pictures]
     assert cli.main(command) == 0
     made = runs()

@@ -224,6 +224,7 @@ def pipeline(
     classes: Sequence[str] = (),
     attributes: Sequence[str] = (),
     scale: int = 0,
+    precision: str = "auto",
     out: str | Path = PICTURES,
     device: str = "auto",
 ) -> list[Path]:
@@ -235,7 +236,7 @@ def pipeline(
     return write_pictures(
         name_of(run),
         upscaler=name_of(upscaler),
-        manner=Manner(scale=scale),
+        manner=Manner(scale=scale, precision=precision),
         n=n,
         seed=seed,
         classes=classes,
