@@ -22,8 +22,8 @@ from trilemma.comparison import compare
 from trilemma.errors import RecipeError
 from trilemma.live import counted, say, shown
 from trilemma.recipe import overrides, presets
-from trilemma.recipe.following import after
-from trilemma.recipe.recipe import Recipe, StartRecipe
+from trilemma.recipe.following import begun
+from trilemma.recipe.recipe import Recipe
 from trilemma.report.tables import terminal
 from trilemma.runfolder import finite
 from trilemma.runs import find_run
@@ -84,8 +84,7 @@ def of_seed(trio: Trio, seed: int, asked: argparse.Namespace) -> tuple[str, str,
         f"denoiser-{seed}", rooted(recipe_of(trio.denoiser, seed, minutes, asked)), asked
     )
     following = recipe_of(trio.onestep, seed, minutes, asked)
-    following = after(following, find_run(denoiser).recipe, denoiser)
-    following = replace(following, start=StartRecipe(run=denoiser))
+    following = begun(following, find_run(denoiser).recipe, denoiser)
     onestep = trained(f"onestep-{seed}", following, asked)
     gan = trained(f"gan-{seed}", rooted(recipe_of(trio.gan, seed, 2 * minutes, asked)), asked)
     return gan, denoiser, onestep

@@ -29,9 +29,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_preset_is_possible_told_in_a_line_and_begins_with_its_command(name: str) -> None:
     preset = presets.find(name)
-    begun = follows(preset.recipe)  # which needs a run to go on from
-    check(replace(preset.recipe, start=StartRecipe(run="a run")) if begun else preset.recipe)
-    assert preset.recipe.preset == preset.name == name
+    assert preset.name == name
+    for stage in preset.stages:
+        recipe = stage.recipe  # one that goes on from a run needs one
+        begun = follows(recipe) and not recipe.start.run
+        check(replace(recipe, start=StartRecipe(run="a run")) if begun else recipe)
+        assert recipe.preset == (f"{name}-{stage.name}" if stage.name else name)
     assert 20 < len(preset.about) < 100
     text = (resources("trilemma.recipe") / "presets" / f"{name}.toml").read_text("utf-8")
     assert text.startswith(f"# trilemma train {name}")

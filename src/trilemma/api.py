@@ -21,10 +21,11 @@ from trilemma.images import grid
 from trilemma.live import say, shown
 from trilemma.photos import from_pixels
 from trilemma.photowriting import JPEG_QUALITY
+from trilemma.pipelines import OUT as PICTURES
+from trilemma.pipelines import pipeline as write_pictures
 from trilemma.recipe import overrides, presets
-from trilemma.recipe.following import after
+from trilemma.recipe.following import begun
 from trilemma.recipe.own import as_typed
-from trilemma.recipe.recipe import StartRecipe
 from trilemma.runfolder import RunFolder
 from trilemma.runs import find_run
 from trilemma.sampling import Pixels, drawn, load_generator
@@ -123,15 +124,13 @@ def train(
 ) -> Run:
     """Train a preset, or go on where a training of it stopped; return the run.
 
-    minutes, epochs, images: how long, in place of the preset's. root: where the images lie.
-    start: a run or bundle whose weights it begins with, as `--from`.
-    settings: any field of the recipe by its dotted name, {"family.generator.width": 32}; code of
-    your own that you name so, {"family.loss": "my_module:loss"}, is trusted.
+    minutes, epochs, images: how long, in place of the preset's. root: where the images lie. start:
+    a run or bundle whose weights it begins with. settings: any field of the recipe by its dotted
+    name, {"family.generator.width": 32}; code of your own that you name so is trusted.
     """
     recipe = replace(presets.find(preset).recipe, seed=seed)
     if start:
-        followed = after(recipe, find_run(start, say=say).recipe, start)
-        recipe = replace(followed, start=StartRecipe(run=start))
+        recipe = begun(recipe, find_run(start, say=say).recipe, start)
     lengths = {"minutes": minutes, "epochs": float(epochs), "images": images}
     if epochs or images:
         recipe = overrides.apply(recipe, {"train": lengths}, where="train()")
@@ -140,7 +139,7 @@ def train(
     if root:
         recipe = overrides.apply(recipe, {"data": {"root": root}}, where="train()")
     for name, value in (settings or {}).items():
-        recipe = overrides.apply(recipe, nested(name, value), where="settings")
+        recipe = overrides.apply(recipe, overrides.nested(name, value), where="settings")
     recipe, named = as_typed(recipe, settings or {})
     trust(*named)
     with shown(f"{preset} · seed {seed}") as show:
@@ -220,6 +219,38 @@ def upscale(
     return [*found.written, *found.there]
 
 
+def pipeline(
+    run: str | Run,
+    *,
+    upscaler: str | Run = MODEL,
+    n: int = 16,
+    seed: int = 0,
+    classes: Sequence[str] = (),
+    attributes: Sequence[str] = (),
+    scale: int = 0,
+    precision: str = "auto",
+    out: str | Path = PICTURES,
+    device: str = "auto",
+) -> list[Path]:
+    """Draw n images with a run, enlarge them with an upscaler, and return the paths in `out`.
+
+    The last two are grid.png and side-by-side.png. Pixels without files, and all that `upscale`
+    can be told: upscale(sample(run, 16), model=...).
+    """
+    return write_pictures(
+        name_of(run),
+        upscaler=name_of(upscaler),
+        manner=Manner(scale=scale, precision=precision),
+        n=n,
+        seed=seed,
+        classes=classes,
+        attributes=attributes,
+        out=Path(out),
+        device=device,
+        say=say,
+    )
+
+
 def compare(
     runs: Sequence[str | Run],
     *,
@@ -255,12 +286,6 @@ def compare(
 def name_of(run: str | Run) -> str:
     """Give what a run is called."""
     return run.name if isinstance(run, Run) else run
-
-
-def nested(name: str, value: object) -> dict[str, object]:
-    """Turn a dotted name into nested tables."""
-    first, _, rest = name.partition(".")
-    return {first: nested(rest, value) if rest else value}
 
 
 def picture(pixels: Pixels) -> Image.Image:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from trilemma.errors import RecipeError
-from trilemma.recipe.recipe import DiffusionRecipe, OneStepRecipe, Recipe
+from trilemma.recipe.recipe import DiffusionRecipe, OneStepRecipe, Recipe, StartRecipe
 
 
 def follows(recipe: Recipe) -> bool:
@@ -28,3 +28,8 @@ def after(recipe: Recipe, parent: Recipe, run: str) -> Recipe:
     if told and family.condition == "none":
         family = replace(family, condition="projection")
     return replace(recipe, data=parent.data, family=replace(family, denoiser=before))
+
+
+def begun(recipe: Recipe, parent: Recipe, run: str) -> Recipe:
+    """Let a recipe begin with a run's weights and, where it must, take over what that is."""
+    return replace(after(recipe, parent, run), start=StartRecipe(run=run))

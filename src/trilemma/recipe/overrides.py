@@ -69,6 +69,12 @@ def apply(default: Part, table: Table, *, where: str, prefix: str = "") -> Part:
     return replace(default, **changed)  # type: ignore[type-var]
 
 
+def nested(name: str, value: Any) -> dict[str, Any]:
+    """Turn a dotted name into nested tables."""
+    first, _, rest = name.partition(".")
+    return {first: nested(rest, value) if rest else value}
+
+
 def leaves(part: object, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield (dotted name, value) of every plain field of a recipe or of a part of it."""
     for name, hint in hints(type(part)).items():
