@@ -9,6 +9,7 @@ from markupsafe import Markup
 from trilemma import images
 from trilemma.report import (
     course,
+    front,
     gallery,
     illness,
     lineup,
@@ -85,6 +86,7 @@ def sections(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> V
         "badges": [svg.badge(i) for i in range(BADGES)],
         "triangles": placed.drawings,
         "unplaced": placed.unplaced,
+        "front": front.sentences(placed.axes, reader),
         "cards": [views.card(axis, runs, reader) for axis in placed.axes],
         "top_grids": (grids or met)[: 2 if len(contents.runs) <= views.OVERLAID else 4],
         "bars": views.score_bars(contents, runs, reader),

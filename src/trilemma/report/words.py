@@ -107,6 +107,20 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "em nenhum dos dois. Valores acima de 100 % são "
         "desenhados na ponta. Nada aqui é uma nota: os três cantos são medidos.",
     ),
+    "front_runs": (
+        "On the front, where no other is at least as good in quality, coverage and speed at once: "
+        "{runs}.",
+        "Na fronteira, onde nenhum outro é ao menos tão bom em qualidade, cobertura e velocidade "
+        "ao mesmo tempo: {runs}.",
+    ),
+    "front_behind": (
+        "Behind it: {run}; {other} is as good or better in all three.",
+        "Atrás dela: {run}; {other} é tão bom ou melhor nas três.",
+    ),
+    "front_note": (
+        "This is said of the values; where intervals overlap it may be chance.",
+        "Isto vale para os valores; onde os intervalos se sobrepõem, pode ser acaso.",
+    ),
     "per_second": ("/s", "/s"),
     "not_measured": ("not measured", "não medido"),
     "not_placed": ("{run}: {axes} not measured.", "{run}: {axes} sem medição."),
