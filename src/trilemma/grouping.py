@@ -4,8 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from trilemma.recipe.naming import differences
-from trilemma.runs import Found
+from trilemma.runs import Found, seed_apart
 from trilemma.scoring import Scored
 
 MADE = re.compile(r"-s\d+-[0-9a-f]{8}(?:\+\d+)*$")  # what run_name ends with, and --continue adds
@@ -22,12 +21,6 @@ def grouped(scored: Sequence[Scored]) -> list[list[Scored]]:
         else:
             groups.append([one])
     return groups
-
-
-def seed_apart(one: Found, other: Found) -> bool:
-    """Are these two trainings of one recipe with unlike seeds? Bundles do not say it for sure."""
-    apart = {name for name, _, _ in differences(one.recipe, other.recipe)}
-    return apart == {"seed"} and not one.bundle and not other.bundle
 
 
 def group_names(groups: Sequence[Sequence[Scored]]) -> list[str]:

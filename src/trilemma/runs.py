@@ -11,11 +11,13 @@ from trilemma.checkpoint import averaged_weights, facts_of
 from trilemma.errors import RunError, TrilemmaError
 from trilemma.places import Say, quiet, runs_folder
 from trilemma.recipe.files import read
+from trilemma.recipe.naming import differences
 from trilemma.recipe.recipe import Recipe
 from trilemma.runfolder import RunFolder
 
 WEIGHTS = "generator.safetensors"  # what makes a folder a bundle
 SHIPPED = "bundles"  # folder of the package
+SEED = "seed-"  # folders of the runs of `train --out FOLDER --seeds`
 BUNDLE = "bundle:"  # in front of the name of a bundle that ships, and of nothing else
 
 
@@ -59,6 +61,54 @@ def find_run(text: str, *, say: Say = quiet) -> Found:
     if run.recipe.preset == name and (run.name != name or run.place in shipped()):
         say(f"{name}: {taken(run)}")
     return run
+
+
+def find_seeds(text: str, *, say: Say = quiet) -> list[Found]:
+    """Find a run as `find_run` does; where a preset's name decided, with its other seeds.
+
+    These are the runs whose recipes differ from the newest one's in the seed alone, by seed, the
+    newest of each. A folder without a run, of runs called seed-0, seed-1, ..., is all of them.
+    say: gets a line that lists them. RunError: as `find_run`.
+    """
+    name, which = parted(text)
+    inside = seeds_in(Path(name))
+    if inside and not called(name):
+        runs = [found(place, which) for place in inside]
+    else:
+        run = find_run(text)
+        by_preset = run.recipe.preset == name != run.name and not is_run(Path(name))
+        runs = siblings(run, which) if by_preset and not run.bundle else [run]
+        if len(runs) == 1:
+            return [find_run(text, say=say)]
+    listed = ", ".join(spelled(run.place) for run in runs)
+    say(f"{name}: {len(runs)} runs that differ in the seed: {listed}")
+    return runs
+
+
+def seeds_in(folder: Path) -> list[Path]:
+    """List the runs that `train --out FOLDER --seeds` made, by seed."""
+    places = [path for path in folder.glob(f"{SEED}*") if is_run(path)]
+    numbers = {path: path.name.removeprefix(SEED) for path in places}
+    return sorted((p for p in places if numbers[p].isdecimal()), key=lambda p: int(numbers[p]))
+
+
+def siblings(run: Found, which: str) -> list[Found]:
+    """List a run and those that differ from it in the seed alone, by seed, the newest of each."""
+    seeds = {run.recipe.seed: run}
+    for place in reversed(run_places()):
+        try:
+            other = found(place, which)
+        except TrilemmaError:
+            continue
+        if seed_apart(run, other):
+            seeds.setdefault(other.recipe.seed, other)
+    return [seeds[seed] for seed in sorted(seeds)]
+
+
+def seed_apart(one: Found, other: Found) -> bool:
+    """Are these two trainings of one recipe with unlike seeds? Bundles do not say it for sure."""
+    apart = {name for name, _, _ in differences(one.recipe, other.recipe)}
+    return apart == {"seed"} and not one.bundle and not other.bundle
 
 
 def log_of(text: str, *, say: Say = quiet) -> tuple[Found, list[dict[str, Any]]]:

@@ -13,7 +13,8 @@ import tyro
 class Arguments:
     """Score runs on equal terms and write one report; runs that differ in the seed are grouped.
 
-    A preset's name means its newest run, else the bundle that ships; bundle:NAME is that bundle.
+    A preset's name means its newest run with all its seeds, else the bundle that ships; bundle:NAME
+    is that bundle. A folder of seed-0, seed-1, ... (train --out FOLDER --seeds) is all of them.
     """
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()  # runs or bundles

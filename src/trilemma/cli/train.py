@@ -11,6 +11,7 @@ from trilemma.live import Event, counted, device_line, say, shown
 from trilemma.recipe.checking import check
 from trilemma.recipe.files import to_text
 from trilemma.recipe.own import named
+from trilemma.runs import SEED
 from trilemma.watch import Trained, continued, train
 
 
@@ -30,7 +31,7 @@ def run(command: TrainCommand) -> None:
         recipe = replace(command.recipe, seed=seed)
         out = command.out
         if out is not None and len(command.seeds) > 1:
-            out = out / f"seed-{seed}"
+            out = out / f"{SEED}{seed}"
         with displayed(f"{recipe.preset} · seed {seed}") as (show, progress):
             if command.continue_run:
                 run = command.continue_run
