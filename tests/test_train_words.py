@@ -65,6 +65,9 @@ def test_the_preset_may_stand_anywhere() -> None:
         "--seeds 3,1 --out there mnist-ddpm --dry-run",
         "--preset mnist-ddpm --dry-run --seeds=3,1 --out=there",
         "--seeds 3,1 --dry-run --preset=mnist-ddpm --out there",
+        "--seeds 3 1 --out there mnist-ddpm --dry-run",
+        "--out there --dry-run --seeds 3 1 mnist-ddpm",
+        "--out there --dry-run --seeds 3,1 mnist-ddpm",
     ):
         assert parse_train(line.split()) == expected, line
 
