@@ -11,7 +11,7 @@ import tyro
 
 from trilemma.errors import TrilemmaError
 from trilemma.recipe.closest import unknown
-from trilemma.recipe.overrides import variants
+from trilemma.recipe.overrides import FILLED_IN, variants
 
 Arguments = TypeVar("Arguments")
 OPTION = re.compile(r"--?[A-Za-z]")  # -1.5 is a value
@@ -110,9 +110,9 @@ def read(
 
     short: options that stand for longer ones, to be suggested where a word is unknown.
     """
-    caught = io.StringIO()
+    caught, printed = io.StringIO(), io.StringIO()
     try:
-        with contextlib.redirect_stderr(caught):
+        with contextlib.redirect_stderr(caught), contextlib.redirect_stdout(printed):
             parsed, rest = tyro.cli(
                 arguments,
                 args=list(words),
@@ -126,6 +126,7 @@ def read(
             )
     except SystemExit as end:
         if not end.code:
+            print(to_be_typed(printed.getvalue()), end="")
             raise  # --help
         said = ours(one_line(caught.getvalue()))
         raise TrilemmaError(f"{said}; see {prog} --help") from None
@@ -176,8 +177,23 @@ def one_line(box: str) -> str:
     return text.rstrip(".").removeprefix("Error parsing ")
 
 
+def to_be_typed(text: str) -> str:
+    """Leave the fields that are filled in out of a help: from their option to the next one."""
+    hidden = {"--" + name.replace("_", "-") for name in FILLED_IN}
+    kept, hide = list[str](), False
+    for line in text.splitlines(keepends=True):
+        words = re.sub(r"\x1b\[[0-9;]*m|[│|]", " ", line).split()
+        if not words or words[0].startswith(("-", "╰", "╭")):
+            hide = bool(words) and words[0].rstrip(",") in hidden
+        kept += [] if hide else [line]
+    return "".join(kept)
+
+
 def ours(said: str) -> str:
     """Say a mistake as our own errors do: what was found, what is allowed."""
+    if lacking := re.fullmatch(r"Missing from (trilemma \w+): (.*)", said):
+        words = re.findall(r"(?:^|\(required\) )([A-Z]+)", lacking[2])
+        return f"{lacking[1]} lacks {', '.join(words)}"
     for theirs, wording in WORDINGS:
         if re.fullmatch(theirs, said):
             return re.sub(theirs, wording, said)

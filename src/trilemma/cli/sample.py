@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 _Classes = Annotated[tuple[str, ...], tyro.conf.arg(name="class")]
+_Runs = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RUN ...]")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +19,7 @@ class Arguments:
     A preset's name means its newest run, else the bundle that ships; bundle:NAME is that bundle.
     """
 
-    runs: Annotated[
-        tuple[str, ...], tyro.conf.Positional
-    ] = ()  # runs or bundles; none: the newest of each family
+    runs: _Runs = ()  # runs or bundles; none: the newest of each family
     n: int = 0  # images of each; 0: 64, or 8 where several classes are asked for
     seed: int = 0  # of the first image; image i has seed + i
     out: str = ""  # file or folder; empty: samples.png, .npy, .npz, or the folder samples
