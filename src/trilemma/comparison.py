@@ -21,7 +21,7 @@ from trilemma.fewsteps import Hearing, checked, curves, firsts, mark
 from trilemma.grouping import group_names, grouped
 from trilemma.maths.kernel import kid, kid_difference
 from trilemma.maths.statistics import over_seeds, paired, unpaired
-from trilemma.places import cache_folder
+from trilemma.places import Say, cache_folder
 from trilemma.report.contents import Contents, Difference, Note
 from trilemma.report.page import render, write_page
 from trilemma.report.place import PAGE, STEPS, holds_report
@@ -32,7 +32,7 @@ from trilemma.runfolder import finite
 from trilemma.runs import Found, find_seeds
 from trilemma.runviews import little_trained, modes_met, view
 from trilemma.scores import Score, Scores
-from trilemma.scoring import Progress, Reference, Say, Scored, look, opened, score_run, tensor
+from trilemma.scoring import Progress, Reference, Scored, look, opened, score_run, tensor
 
 GRID = 64  # images shown of every run
 CROWDED = 0.25  # cores taken by other programs; beyond, a timing is too slow to be let pass

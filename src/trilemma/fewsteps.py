@@ -16,12 +16,13 @@ from trilemma.features.extractor import Features
 from trilemma.live import duration
 from trilemma.maths.frechet import ENOUGH
 from trilemma.maths.samplers import SAMPLERS
+from trilemma.places import Say
 from trilemma.recipe.recipe import DiffusionRecipe
 from trilemma.report.contents import StepCurve, StepPoint
 from trilemma.runs import Found
 from trilemma.samplecache import remembered
 from trilemma.sampling import Drawer
-from trilemma.scoring import Progress, Reference, Say, Scored
+from trilemma.scoring import Progress, Reference, Scored
 
 LADDER = (5, 10, 20, 50, 100)  # network evaluations of one image, at most
 LEAST, MOST = 200, 512  # images of each point; 512: 8 for each of the 64 features of `domain`

@@ -69,7 +69,9 @@ def otherwise(
         kept = tuple(dict.fromkeys((*data.labels[: CLASSES - 1], shown.name, *data.labels)))
         names = tuple(name for name in data.labels if name in kept[:CLASSES])
         every = asked(drawer, "", names, ())
-        knobs = (knob(drawer, "class", every, names, names.index(shown.name), seeds, progress),)
+        knobs: tuple[Knob, ...] = (
+            knob(drawer, "class", every, names, names.index(shown.name), seeds, progress),
+        )
     else:
         knobs = tuple(
             knob(drawer, name, *moved(drawer, shown, place), seeds, progress)
