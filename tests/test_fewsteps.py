@@ -169,7 +169,7 @@ def test_a_second_report_draws_nothing(
     said: list[str] = []
     monkeypatch.setattr(fewsteps, "LADDER", (2, 5))
     first = of(runs, "diffusion", say=said.append).contents.few_steps
-    assert sum("few steps of tiny-diffusion: about" in line for line in said) == 1
+    assert sum("few steps of diffusion: about" in line for line in said) == 1
     monkeypatch.setattr(
         "trilemma.samplecache.drawn_together", lambda *_, **__: pytest.fail("drawn again")
     )

@@ -29,7 +29,7 @@ from trilemma.report.plots import write_plots
 from trilemma.report.steps import write_steps
 from trilemma.report.tables import write_csv, write_latex
 from trilemma.runfolder import finite
-from trilemma.runs import Found, find_run
+from trilemma.runs import Found, find_seeds
 from trilemma.runviews import little_trained, modes_met, view
 from trilemma.scores import Score, Scores
 from trilemma.scoring import Progress, Reference, Scored, look, opened, score_run, tensor
@@ -85,6 +85,7 @@ def compare(
 ) -> Comparison:
     """Score runs or bundles against the held-out images of their data and line them up.
 
+    A preset's name stands for all seeds of its newest run.
     n: images drawn of each; 0: as many as are held out, from 200 to 2,000. group: runs that differ
     only in their seed become one, with the error over seeds. few_steps: diffusion runs are drawn
     with every sampler and several numbers of steps, few_steps_n images each (0: from 200 to 512).
@@ -99,7 +100,8 @@ def compare(
     where = devices.pick(device)
     processes.start(where)
     cache_folder(say=say)  # says so where nothing can be kept
-    found = [find_run(run, say=say) for run in runs]
+    named = [(run, one) for run in runs for one in find_seeds(run, say=say)]
+    found = [one for _, one in named]
     places = {mark(one): one for one in found}.values()
     references: dict[tuple[Any, ...], Reference] = {}
     scored = []
@@ -128,7 +130,7 @@ def compare(
             say(f"{place.label}: timed while other programs computed, so its speed is too low")
     asked = {"n": n, "extractor": extractor, "metrics": metrics, "ungroup": not group}
     asked |= {"few_steps": few_steps, "few_steps_n": few_steps_n, "device": device, **more}
-    typed = [lasting(run, one) for run, one in zip(runs, found, strict=True)]
+    typed = [lasting(run, one) for run, one in named]
     groups = grouped(scored) if group else [[one] for one in scored]
     made = contents(scored, groups, command=spelled(typed, asked))
     if few_steps:

@@ -4,9 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from trilemma.errors import TrilemmaError
-from trilemma.recipe.naming import differences
-from trilemma.runs import Found, find_run
+from trilemma.runs import Found, seed_apart
 from trilemma.scoring import Scored
 
 MADE = re.compile(r"-s\d+-[0-9a-f]{8}(?:\+\d+)*$")  # what run_name ends with, and --continue adds
@@ -23,25 +21,6 @@ def grouped(scored: Sequence[Scored]) -> list[list[Scored]]:
         else:
             groups.append([one])
     return groups
-
-
-def seed_apart(one: Found, other: Found) -> bool:
-    """Are these two trainings of one recipe with unlike seeds? Bundles do not say it for sure.
-
-    What they begin with may be two such trainings in turn.
-    """
-    apart = {name for name, _, _ in differences(one.recipe, other.recipe)}
-    if apart - {"start.run"} != {"seed"} or one.way != other.way or one.bundle or other.bundle:
-        return False
-    try:
-        return "start.run" not in apart or seed_apart(*map(parent, (one, other)))
-    except TrilemmaError:  # a parent is gone
-        return False
-
-
-def parent(found: Found) -> Found:
-    """Find the run that a training began with."""
-    return find_run(found.recipe.start.run)
 
 
 def group_names(groups: Sequence[Sequence[Scored]]) -> list[str]:

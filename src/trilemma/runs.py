@@ -1,6 +1,5 @@
 """From what a user calls a run to the files behind it: run folders, bundles, checkpoints."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -13,11 +12,14 @@ from trilemma.errors import RunError, TrilemmaError
 from trilemma.families.family import DrawOptions
 from trilemma.places import Say, quiet, runs_folder
 from trilemma.recipe.files import read
+from trilemma.recipe.naming import differences
 from trilemma.recipe.recipe import Recipe
 from trilemma.runfolder import RunFolder
+from trilemma.ways import checkpoint_and_way, options_of
 
 WEIGHTS = "generator.safetensors"  # what makes a folder a bundle
 SHIPPED = "bundles"  # folder of the package
+SEED = "seed-"  # folders of the runs of `train --out FOLDER --seeds`
 BUNDLE = "bundle:"  # in front of the name of a bundle that ships, and of nothing else
 
 
@@ -66,40 +68,67 @@ def find_run(text: str, *, say: Say = quiet) -> Found:
     if len(places) > 1:
         listed = ", ".join(spelled(place) for place in places)
         raise RunError(f"{name!r} fits {len(places)} runs: {listed}; give one of these paths")
-    which, way = checkpoint_and_way(text, which)
-    run = replace(found(places[0], which), options=options_of(text, way), way=way)
+    run = at(places[0], text, which)
     if run.recipe.preset == name and (run.name != name or run.place in shipped()):
         say(f"{name}: {taken(run)}")
     return run
 
 
-def checkpoint_and_way(text: str, which: str) -> tuple[str, str]:
-    """Part `last,steps=20` into a checkpoint and a way to draw; either may be empty: RunError."""
-    parts = [part.strip() for part in which.split(",") if part.strip()]
-    ways = [part for part in parts if "=" in part]
-    rest = [part for part in parts if "=" not in part]
-    if len(rest) > 1:
-        raise RunError(f"{text}: {rest[0]} and {rest[1]} both name a checkpoint; allowed: one")
-    return "".join(rest), ",".join(ways)
+def find_seeds(text: str, *, say: Say = quiet) -> list[Found]:
+    """Find a run as `find_run` does; where a preset's name decided, with its other seeds.
+
+    These are the runs whose recipes differ from the newest one's in the seed alone, by seed, the
+    newest of each. A folder without a run, of runs called seed-0, seed-1, ..., is all of them.
+    say: gets a line that lists them. RunError: as `find_run`.
+    """
+    name, which = parted(text)
+    inside = seeds_in(Path(name))
+    if inside and not called(name):
+        runs = [at(place, text, which) for place in inside]
+    else:
+        run = find_run(text)
+        by_preset = run.recipe.preset == name != run.name and not is_run(Path(name))
+        runs = siblings(run, text, which) if by_preset and not run.bundle else [run]
+        if len(runs) == 1:
+            return [find_run(text, say=say)]
+    listed = ", ".join(spelled(run.place) for run in runs)
+    say(f"{name}: {len(runs)} runs that differ in the seed: {listed}")
+    return runs
 
 
-def options_of(text: str, way: str) -> DrawOptions:
-    """Read `sampler=heun,steps=9` as options; RunError names what is allowed."""
-    words = dict(part.split("=", 1) for part in way.split(",") if part)
-    allowed = "steps=20, sampler=heun, guidance=2"
+def seeds_in(folder: Path) -> list[Path]:
+    """List the runs that `train --out FOLDER --seeds` made, by seed."""
+    places = [path for path in folder.glob(f"{SEED}*") if is_run(path)]
+    numbers = {path: path.name.removeprefix(SEED) for path in places}
+    return sorted((p for p in places if numbers[p].isdecimal()), key=lambda p: int(numbers[p]))
+
+
+def siblings(run: Found, text: str, which: str) -> list[Found]:
+    """List a run and those that differ from it in the seed alone, by seed, the newest of each."""
+    seeds = {run.recipe.seed: run}
+    for place in reversed(run_places()):
+        try:
+            other = at(place, text, which)
+        except TrilemmaError:
+            continue
+        if seed_apart(run, other):
+            seeds.setdefault(other.recipe.seed, other)
+    return [seeds[seed] for seed in sorted(seeds)]
+
+
+def seed_apart(one: Found, other: Found) -> bool:
+    """Are these two trainings of one recipe with unlike seeds? Bundles do not say it for sure.
+
+    What they begin with may be two such trainings in turn.
+    """
+    apart = {name for name, _, _ in differences(one.recipe, other.recipe)}
+    if apart - {"start.run"} != {"seed"} or one.way != other.way or one.bundle or other.bundle:
+        return False
     try:
-        made = DrawOptions(
-            sampler=words.pop("sampler", ""),
-            steps=int(words.pop("steps", 0)),
-            guidance=float(words.pop("guidance", 0.0)),
-        )
-    except ValueError:
-        raise RunError(f"{text}: '{way}' has no number; allowed: {allowed}") from None
-    if words:
-        raise RunError(f"{text}: '{next(iter(words))}' is no way to draw; allowed: {allowed}")
-    if made.steps < 0 or not 0 <= made.guidance < math.inf:
-        raise RunError(f"{text}: '{way}' cannot be; allowed: {allowed}")
-    return made
+        parents = (find_run(run.recipe.start.run) for run in (one, other))
+        return "start.run" not in apart or seed_apart(*parents)
+    except TrilemmaError:  # a parent is gone
+        return False
 
 
 def log_of(text: str, *, say: Say = quiet) -> tuple[Found, list[dict[str, Any]]]:
@@ -134,6 +163,12 @@ def spelled(place: Path) -> str:
     if place in shipped():
         return BUNDLE + place.name
     return f"./{place}" if len(place.parts) == 1 else str(place)
+
+
+def at(place: Path, text: str, which: str) -> Found:
+    """Read what lies at a place, with the checkpoint and the way to draw behind a name's @."""
+    checkpoint, way = checkpoint_and_way(text, which)
+    return replace(found(place, checkpoint), options=options_of(text, way), way=way)
 
 
 def found(place: Path, which: str = "") -> Found:

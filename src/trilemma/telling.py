@@ -24,7 +24,8 @@ def all_along(drawer: Drawer, run: str, shows: str, attributes: Sequence[str]) -
     RunError: more than one class, or as `asking.asked`.
     """
     family, data = drawer.recipe.family, drawer.recipe.data
-    classes: tuple[str, ...] = (shows,) if shows else ()
+    whole = shows in data.labels or "," not in shows
+    classes = tuple(filter(None, (shows,) if whole else shows.split(",")))
     if family.condition != "none" and not (classes or attributes):
         if not conditions.are_classes(data):
             return Asked("", -1, means(drawer))
@@ -68,8 +69,9 @@ def otherwise(
         kept = tuple(dict.fromkeys((*data.labels[: CLASSES - 1], shown.name, *data.labels)))
         names = tuple(name for name in data.labels if name in kept[:CLASSES])
         every = asked(drawer, "", names, ())
-        of_class = knob(drawer, "class", every, names, names.index(shown.name), seeds, progress)
-        knobs: tuple[Knob, ...] = (of_class,)
+        knobs: tuple[Knob, ...] = (
+            knob(drawer, "class", every, names, names.index(shown.name), seeds, progress),
+        )
     else:
         knobs = tuple(
             knob(drawer, name, *moved(drawer, shown, place), seeds, progress)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import tyro
 
 from trilemma.cli.parents import following, recipe_file
-from trilemma.cli.parsing import OPTION, normal, options, parse, read
+from trilemma.cli.parsing import OPTION, listed, normal, options, parse, read
 from trilemma.errors import RecipeError, TrilemmaError
 from trilemma.recipe import files, foreign, presets
 from trilemma.recipe.overrides import SELECTORS, apply, nested, with_ema, with_lr
@@ -83,7 +83,7 @@ class _Options:
     preset: _Preset = ""  # a preset's name; see `trilemma presets`
     config: str = ""  # in place of a preset: a recipe (.toml, .json) or another project's settings
     continue_run: _Continue = ""  # in place of a preset: a finished run that is to go on
-    seeds: str = ""  # several trainings that differ in the seed, such as 0,1,2
+    seeds: tuple[int, ...] = ()  # several trainings that differ in the seed, such as 0 1 2
     out: str = ""  # folder of the run; empty: PRESET-sSEED-DIGEST below ./runs
     dry_run: bool = False  # print the whole recipe and a forecast of time, memory and disk; no more
     trust: bool = False  # run the code of somebody's own (module:Name) that a recipe's file names
@@ -111,7 +111,7 @@ def parse_train(words: Sequence[str], base: Base | None = None) -> TrainCommand:
     """
     typed_so = {long: short for short, long in SHORT.items() if short in normal(words)}
     try:
-        return _parsed(long_forms(normal(words)), base)
+        return _parsed(listed(long_forms(normal(words)), options(_Options)), base)
     except TrilemmaError as error:  # which names fields as they were typed
         said = str(error)
         for long, short in typed_so.items():
@@ -142,7 +142,7 @@ def _parsed(asked: Sequence[str], base: Base | None) -> TrainCommand:
         dry_run=given.dry_run,
         continue_run=given.continue_run,
         typed=typed,
-        notes=base.notes,
+        notes=(*base.notes, *_both_lengths(finished, typed)),
         beside=base.beside,
         own=own,
         trust=given.trust,
@@ -274,15 +274,20 @@ def _lengths(typed: frozenset[str]) -> Mapping[str, Any]:
     return {name: 0 for name in LENGTHS if name not in said}
 
 
+def _both_lengths(recipe: Recipe, typed: frozenset[str]) -> tuple[str, ...]:
+    """Say which length counts where two were typed."""
+    if not {"train.epochs", "train.images"} <= typed or not recipe.train.images:
+        return ()
+    return (f"--images {recipe.train.images} counts, --epochs {recipe.train.epochs:g} does not",)
+
+
 def _seeds(given: _Options, typed: frozenset[str]) -> tuple[int, ...]:
     if not given.seeds:
         return (given.recipe.seed,)
     if "seed" in typed:
         raise RecipeError("--seed and --seeds are both given; allowed: one of them")
-    try:
-        seeds = tuple(int(word) for word in given.seeds.split(","))
-    except ValueError:
-        raise RecipeError(f"--seeds is '{given.seeds}'; allowed: numbers, such as 0,1,2") from None
+    seeds = given.seeds
     if len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise RecipeError(f"--seeds is '{given.seeds}'; allowed: different numbers, 0 or more")
+        said = " ".join(map(str, seeds))
+        raise RecipeError(f"--seeds is '{said}'; allowed: different numbers, 0 or more")
     return seeds

@@ -10,12 +10,14 @@ import tyro
 if TYPE_CHECKING:
     from trilemma.diagnosis import Diagnosis, Stretch
 
+_Run = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
     """Read a run's log: mode collapse, a saturated or overfitted critic, copies, and others."""
 
-    run: Annotated[str, tyro.conf.Positional]  # NAME, its beginning, or its folder
+    run: _Run  # NAME, its beginning, or its folder
     json: bool = False  # as JSON
 
 

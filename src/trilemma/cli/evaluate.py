@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from trilemma.scores import Scores
 
+_Images = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGES")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
@@ -24,7 +26,7 @@ class Arguments:
     smaller of the two.
     """
 
-    images: Annotated[str, tyro.conf.Positional]  # what is scored
+    images: _Images  # what is scored
     against: str = ""  # the real images; empty: those that the run's own data holds out
     metrics: tuple[str, ...] = ()  # scores; empty: fd kid is precision recall density coverage
     n: int = 0  # images of each side; 0: as many as there are, at most 2,000; of runs at least 200

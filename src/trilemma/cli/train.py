@@ -14,6 +14,7 @@ from trilemma.recipe.checking import check
 from trilemma.recipe.files import to_text
 from trilemma.recipe.own import named
 from trilemma.recipe.recipe import Recipe
+from trilemma.runs import SEED
 from trilemma.staging import Done, alone, check_stages, drawn_and_enlarged, train_stages
 from trilemma.watch import Trained, continued, train
 
@@ -50,7 +51,7 @@ def run(command: TrainCommand | StagesCommand) -> None:
 def place_of(command: TrainCommand | StagesCommand, seed: int) -> Path | None:
     """Give the folder that was asked for; of several seeds each has one below it."""
     if command.out is not None and len(command.seeds) > 1:
-        return command.out / f"seed-{seed}"
+        return command.out / f"{SEED}{seed}"
     return command.out
 
 

@@ -1,5 +1,6 @@
 """A network that removes noise: a U-Net x a noise process x a sampler -> Family."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -247,8 +248,8 @@ def chosen(family: DiffusionRecipe, options: DrawOptions) -> How:
     choose("sampler", name, SAMPLERS)
     if steps < 1:
         raise RecipeError(f"{steps} sampling steps; ask for at least 1")
-    if not guidance > 0:
-        raise RecipeError(f"guidance {guidance:g}; ask for more than 0; 1 is none")
+    if not 0 < guidance < math.inf:
+        raise RecipeError(f"--guidance is {guidance:g}; allowed: more than 0, such as 2; 1 is none")
     if guidance != 1 and family.guidance == 1 and family.condition == "none":
         raise RecipeError(
             f"guidance {guidance:g}, but this training kept no guide; "

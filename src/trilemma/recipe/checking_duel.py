@@ -57,6 +57,13 @@ def check_duel(family: DuelRecipe, size: tuple[int, int]) -> None:
     elif isinstance(family, OneStepRecipe):
         _onestep(family, size)
     penalties = [name for name in PENALTIES if getattr(family, name)]
+    if family.clip_weights and penalties:
+        raise RecipeError(
+            f"family.clip_weights = {family.clip_weights:g} does not go with "
+            f"{' and '.join(penalties)}: each bounds the critic's slope, and clipped weights undo "
+            "what a penalty asks for; set family.clip_weights = 0, or "
+            + " and ".join(f"family.{name} = 0" for name in penalties)
+        )
     check_critic(family.critic, size, penalties)
 
 

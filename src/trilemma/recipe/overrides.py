@@ -14,6 +14,20 @@ from trilemma.errors import RecipeError
 from trilemma.recipe.closest import unknown
 from trilemma.recipe.recipe import OptimizerRecipe, Recipe
 
+FILLED_IN = frozenset(  # fields that nobody types: a training fills them in
+    {
+        "data.label_high",
+        "data.label_low",
+        "data.labels",
+        "family.critic.digest",
+        "family.generator.digest",
+        "family.loss_digest",
+        "family.matched_blur",
+        "family.matched_gain",
+        "family.matched_noise",
+        "family.matched_offset",
+    }
+)
 SELECTORS = ("kind", "name")  # fields whose value says which dataclass a table is
 # pretrained networks that are refused as critics
 LEAKING = frozenset(

@@ -59,6 +59,9 @@ class OptimizerRecipe:
     lr_end: float = 0.0  # learning rate at the end, Muon's falls alike; unused when constant
 
 
+Condition = Literal["none", "concat", "projection", "auxiliary"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class DuelRecipe:
     """What every generator against a critic has."""
@@ -81,9 +84,7 @@ class DuelRecipe:
     augment: tuple[str, ...] = ()  # color translation cutout; with ada_target: flip turn geometry
     ada_target: float = 0.0  # of how surely the critic knows real images: 0.6; 0: augment always
     ada_images: int = 20_000  # in which the chance of augmentations can rise from 0 to 1
-    condition: Literal["none", "concat", "projection", "auxiliary"] = (
-        "none"  # labels, at the critic
-    )
+    condition: Condition = "none"  # how the critic is told the labels
     condition_width: int = 32  # numbers that an image's labels become, beside z
     auxiliary: float = 1.0  # weight of naming the labels, under condition = auxiliary
     critic_updates: int = 1  # per generator update
