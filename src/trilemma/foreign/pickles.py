@@ -15,6 +15,7 @@ from trilemma.foreign.opcodes import OPCODES
 
 STACK_MAX = 10_000  # values that wait to be put together
 DEPTH_MAX = 100  # containers within each other; official files: about 20
+NAMES = {ord(opcode.code): opcode.name for opcode in pickletools.opcodes}
 
 
 def load(content: memoryview, grammar: Grammar, budget: Budget, at: int = 0) -> tuple[Any, int]:
@@ -40,8 +41,7 @@ def load(content: memoryview, grammar: Grammar, budget: Budget, at: int = 0) -> 
 
 
 def _opcode(code: int) -> str:
-    known = pickletools.code2op.get(chr(code))
-    return known.name if known else f"{code:#04x}, which does not exist,"
+    return NAMES.get(code, f"{code:#04x}, which does not exist,")
 
 
 def _refuse_depth(value: Any) -> None:

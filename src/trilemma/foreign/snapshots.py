@@ -58,11 +58,12 @@ class Snapshot(NamedTuple):
     bytes: int
 
 
-def read(path: Path) -> Snapshot:
+def read(path: Path, *, sha256: str = "") -> Snapshot:
     """Read a snapshot: a pickle, or what torch.save wrote of one.
 
-    RunError: it is not there, is none, holds what is not on the list of things that are read, or
-    was made with TensorFlow.
+    sha256: of the file, looked at before anything in it is. RunError: it is not there, is another
+    file or no snapshot, holds what is not on the list of things that are read, or was made with
+    TensorFlow.
     """
     try:
         if path.stat().st_size > BYTES_MAX:
@@ -70,11 +71,17 @@ def read(path: Path) -> Snapshot:
         content = path.read_bytes()
     except OSError as error:
         raise RunError(f"{path}: {error.strerror}; give a file of a network") from error
+    found = hashlib.sha256(content).hexdigest()
+    if sha256.lower() not in ("", found):
+        raise RunError(
+            f"{path}: sha256 is {found[:12]}..., must be {sha256[:12].lower()}...; give the right "
+            "file"
+        )
     try:
         values = parse(content)
     except RefusedError as error:
         raise RunError(f"{path}: {_told(str(error))}") from error
-    return Snapshot(values, hashlib.sha256(content).hexdigest(), len(content))
+    return Snapshot(values, found, len(content))
 
 
 def _told(why: str) -> str:
@@ -211,7 +218,8 @@ def _of_letters(content: bytes | memoryview) -> bytes:
         raise UnicodeError("a letter above 255, or no UTF-8")
     high = np.zeros_like(row)
     high[1:] = row[:-1] * first[:-1]
-    return ((row + (high == 0xC3) * np.uint8(0x40))[~first]).astype(np.uint8).tobytes()
+    found: np.ndarray = (row + (high == 0xC3) * np.uint8(0x40))[~first]
+    return bytes(found.astype(np.uint8).data)
 
 
 def _empty(arguments: tuple[Any, ...], budget: Budget) -> dict[str, Any]:
