@@ -269,11 +269,16 @@ DESCRIBED: Mapping[str, Callable[..., Any]] = {"stylegan2": stylegan2, "stylegan
 
 
 def snapshot(
-    sizes: Any, *, side: int = 16, channels: int = 3, told: int = 0
+    sizes: Any,
+    *,
+    side: int = 16,
+    channels: int = 3,
+    told: int = 0,
+    judge: StyleGAN2Critic = JUDGE,
 ) -> tuple[dict[str, Any], nn.Module, nn.Module]:
     """Give what a file holds, its averaged generator, and its critic."""
     facts = {"side": side, "channels": channels, "told": told}
-    net, judge = made(sizes, **facts), made(JUDGE, **facts)
+    net, seen = made(sizes, **facts), made(judge, **facts)
     last = made(sizes, **facts)
     with torch.no_grad():
         for parameter in last.parameters():
@@ -281,9 +286,9 @@ def snapshot(
     write = DESCRIBED[sizes.name]
     values = {
         "G": write(last, sizes, **facts),
-        "D": critic(judge, JUDGE, **facts),
+        "D": critic(seen, judge, **facts),
         "G_ema": write(net, sizes, **facts),
         "augment_pipe": None,
-        "training_set_kwargs": {"path": "/home/someone/pictures", "resolution": side},
+        "training_set_kwargs": {"path": "D:/data/pictures", "resolution": side},
     }
-    return values, net, judge
+    return values, net, seen

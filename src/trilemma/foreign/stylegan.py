@@ -13,6 +13,7 @@ from trilemma.foreign.machine import RefusedError
 from trilemma.foreign.records import Part, part_of
 from trilemma.foreign.storages import Claim
 from trilemma.foreign.stylelayers import refused, told
+from trilemma.foreign.unfilled import Unfilled
 from trilemma.recipe.style import StyleGAN2Critic, StyleGAN2Generator, StyleGAN3Generator
 
 Sizes = StyleGAN2Critic | StyleGAN2Generator | StyleGAN3Generator
@@ -88,10 +89,10 @@ def _find(part: Part, path: str) -> Claim:
 
 
 def empty(found: Described) -> nn.Module:
-    """Build the network of ours without memory for its weights."""
+    """Build the network of ours without its large weights."""
     table = CRITICS if isinstance(found.sizes, StyleGAN2Critic) else GENERATORS
     size = (found.side, found.side)
-    with torch.device("meta"):
+    with Unfilled():
         return make(table, found.sizes, size=size, channels=found.channels, conditions=found.told)
 
 

@@ -12,6 +12,8 @@ from trilemma.recipe.style import StyleGAN3Generator
 DEPTH_MAX = 100  # layers; the papers have 14
 SIDE_MAX = 4096  # pixels
 TAPS_MAX = 64  # of a filter for each sample
+FILTER_MAX = 512  # taps of a filter
+UPSAMPLING_MAX = 16  # rate of the non-linearities, over the maps'
 NAMES = (
     (r"mapping\.fc(\d+)\.", r"mapping.layers.\1."),
     (r"mapping\.w_avg$", r"mapping.average"),
@@ -101,7 +103,7 @@ def sizes_of(part: Part, synthesis: Part, layers: list[Part]) -> StyleGAN3Genera
             if n == "down_filter"
         ),
         filter_size=taps_a_sample(layers),
-        lrelu_upsampling=first.whole("tmp_sampling_rate") // max(1, *rates),
+        lrelu_upsampling=min(UPSAMPLING_MAX, first.whole("tmp_sampling_rate") // max(1, *rates)),
         clamp=alike(layers, "conv_clamp", [layer.clamp() for layer in layers]),
         output_scale=synthesis.number("output_scale", 0.25),
     )
@@ -153,6 +155,8 @@ def check_layer(
     rate = max(before.rate, after.rate) * upsampling
     factors = {"up": rate // before.rate, "down": rate // after.rate}
     taps = {kind: sizes.filter_size * n if n > 1 else 1 for kind, n in factors.items()}
+    if max(taps.values()) > FILTER_MAX:
+        raise layer.refuse(f"has filters of {max(taps.values())} taps; allowed: {FILTER_MAX}")
     outputs, inputs = layer.shape("weight", 4)[:2]
     checked_dense(layer.part("affine"), rate=1.0, activation="linear")
     for name, value in {

@@ -59,7 +59,7 @@ class Dense(nn.Module):
         """rate: m, how fast it learns beside others. bias: as it starts, before m."""
         super().__init__()
         self.activation, self.rate = activation, rate
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.weight = nn.Parameter(torch.normal(0.0, 1 / rate, (outputs, inputs)))
         self.bias = nn.Parameter(torch.full((outputs,), bias))
 
     def forward(self, x: Tensor) -> Tensor:
