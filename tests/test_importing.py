@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import subprocess
 import sys
 import threading
@@ -171,6 +172,41 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     thread.join()
 
 
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("http://a/b/net%20work.pkl?x=1", "net_work.pkl"),
+        ("http://a/..%2f..%2fevil.pkl", "evil.pkl"),
+        ("http://a/%2e%2e", "network.pkl"),
+        ("http://a/b\\c:d.pkl", "b_c_d.pkl"),
+        ("http://a/", "network.pkl"),
+    ],
+)
+def test_an_address_names_no_other_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, name: str
+) -> None:
+    monkeypatch.setenv("TRILEMMA_CACHE", str(tmp_path))
+    there = tmp_path / "networks" / ("a" * 16) / name
+    there.parent.mkdir(parents=True)
+    there.write_bytes(b"no network")
+    with pytest.raises(RunError, match="sha256 is"):
+        import_network(address, sha256="a" * 64, out=tmp_path / "run")
+
+
+def test_what_a_file_says_of_its_images_steers_no_terminal(tmp_path: Path) -> None:
+    values, *_ = snapshot(SMALL2)
+    values["training_set_kwargs"] = {
+        "path": "a/\x1b[31mred\n\udcff",
+        **{str(i): i for i in range(99)},
+    }
+    path = tmp_path / "network.pkl"
+    path.write_bytes(pickled(values))
+    done = import_network(str(path), out=tmp_path / "run")
+    about = json.loads((done.place / "import.json").read_text())["training_set"]
+    assert about["path"].isprintable() and about["path"].startswith("a/?[31mred?")
+    assert len(about) == 50
+
+
 def test_an_address_with_its_checksum(tmp_path: Path, served: str) -> None:
     digest = hashlib.sha256((tmp_path / "network-snapshot-000000.pkl").read_bytes()).hexdigest()
     done = import_network(served, sha256=digest.upper(), out=tmp_path / "run")
@@ -283,6 +319,67 @@ def test_a_shared_storage_fills_no_memory() -> None:
     read = snapshots.parse(pickled(values))
     with pytest.raises(RefusedError, match="more than its file has"):
         stylegan.describe(read, "G_ema", critic=False, bytes_max=1_000)
+
+
+def fuzz(count: int) -> None:
+    """Change bytes of whole networks, mostly outside of their weights; read and describe them."""
+    bases = [
+        pickled(snapshot(sizes, told=told)[0]) for sizes in (SMALL2, SMALL3) for told in (0, 2)
+    ]
+    chance = random.Random(0)
+    fitting = 0
+    for number in range(count):
+        content = bytearray(bases[number % len(bases)])
+        for _ in range(chance.choice((1, 3, 10))):
+            content[chance.randrange(len(content))] = chance.randrange(256)
+        start = time.perf_counter()
+        try:
+            values = snapshots.parse(bytes(content))
+            for name in ("G_ema", "D"):
+                found = stylegan.describe(values, name, critic=name == "D", bytes_max=10**7)
+                found.tensors()
+            fitting += 1
+        except RefusedError:
+            pass
+        assert time.perf_counter() - start < 10
+    assert 0 < fitting < count
+
+
+def test_mutated_networks_are_described_or_refused() -> None:
+    fuzz(60)
+
+
+@pytest.mark.slow
+def test_a_thousand_mutated_networks() -> None:
+    fuzz(1_000)
+
+
+STRANGE = (None, -1, 10**18, 1e300, float("nan"), "x", [], {}, (), True, 0, torch.zeros(2), [0.5])
+
+
+def states(one: Any) -> Iterator[dict[str, Any]]:
+    """Give the attributes of a described network, and of all that it is made of."""
+    if one is not None:
+        yield one.meta["state"]
+        for part in one.meta["state"]["_modules"].values():
+            yield from states(part)
+
+
+@pytest.mark.parametrize("sizes", [SMALL2, SMALL3])
+@pytest.mark.parametrize("name", ["G_ema", "D"])
+def test_attributes_may_be_anything(sizes: Any, name: str) -> None:
+    """Strange values in place of single attributes: described, or refused in one line."""
+    values, *_ = snapshot(sizes, told=2)
+    chance = random.Random(0)
+    places = [(found, key) for found in states(values[name]) for key in found]
+    for found, key in chance.sample(places, 80):
+        kept, found[key] = found[key], chance.choice(STRANGE)
+        try:
+            read = snapshots.parse(pickled({name: values[name]}))
+            stylegan.describe(read, name, critic=name == "D", bytes_max=10**7)
+        except RefusedError as error:
+            assert "\n" not in str(error)
+        found[key] = kept
 
 
 HOSTILE = {  # files that can be read as data: what is said against their network

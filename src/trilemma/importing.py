@@ -1,5 +1,6 @@
 """A network of others -> a run of ours: read without running anything, checked, converted."""
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from trilemma.runfolder import CHECKPOINTS, IMPORTED, write_json
 AVERAGED, LAST, CRITIC = "G_ema", "G", "D"  # networks of a file, as it calls them
 NAMES = (AVERAGED, LAST, CRITIC)
 SCHEMA = 1  # of import.json
-SHOWN = 200  # letters of what a file says of its training images
+SHOWN, FACTS = 200, 50  # letters, and entries, of what a file says of its training images
 SLACK = 4  # tensors may share memory in a file, but not so that a small one fills a machine
 UNSTATED = (
     "not stated in the file; the networks that NVIDIA published are for non-commercial use only"
@@ -117,7 +118,8 @@ def _source(what: str, sha256: str, say: Say, progress: Progress | None) -> Path
         return Path(what)
     if not sha256:
         raise RunError(f"{what}: an address needs --sha256 HEX, so that it is the file you mean")
-    name = Path(unquote(address.path)).name or "network.pkl"
+    last = unquote(address.path).rpartition("/")[2]
+    name = re.sub(r"[^\w.-]", "_", last).strip(".") or "network.pkl"
     kept = cache_folder(say=say) / "networks" / sha256.lower()[:16] / name
     if kept.is_file():
         return kept
@@ -200,8 +202,8 @@ def _about(
     """Give import.json: where the run is from, and what was read."""
     said = snapshot.values.get("training_set_kwargs")
     plain = {
-        key[:SHOWN]: value[:SHOWN] if isinstance(value, str) else value
-        for key, value in (said.items() if isinstance(said, dict) else ())
+        _shown(key): _shown(value) if isinstance(value, str) else value
+        for key, value in ([*said.items()][:FACTS] if isinstance(said, dict) else ())
         if value is None or isinstance(value, str | int | float)
     }
     return {
@@ -216,6 +218,11 @@ def _about(
         },
         "training_set": plain,
     }
+
+
+def _shown(text: str) -> str:
+    """Give the beginning of a text from a file, without what steers a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:SHOWN])
 
 
 def _notes(name: str, about: Mapping[str, Any], licence: str) -> list[Note]:

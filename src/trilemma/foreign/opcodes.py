@@ -12,10 +12,7 @@ INTEGER_MAX = 16  # bytes
 def _decoded(content: memoryview) -> str | Text:
     if len(content) > NAME_MAX:
         return Text(content)
-    try:
-        return str(content, "utf-8", "surrogatepass")
-    except UnicodeDecodeError as error:
-        raise RefusedError("a string that is not UTF-8") from error
+    return str(content, "utf-8", "replace")  # names that are matched are ASCII
 
 
 def _binary(content: memoryview) -> bytes | memoryview:

@@ -97,7 +97,7 @@ def parse(content: bytes) -> Mapping[str, Any]:
     """Read the bytes of a snapshot. RefusedError: as `read`."""
     budget = Budget()
     if content[:4] == storages.ZIP:
-        values = storages.zipped(memoryview(content), GRAMMAR, budget)
+        values = storages.zipped(content, GRAMMAR, budget)
     elif storages.is_stream(memoryview(content)):
         values = storages.stream(memoryview(content), GRAMMAR, budget)
     else:

@@ -1,5 +1,6 @@
 """Bytes of tensors, as torch.save writes them: checked before anything is made of them."""
 
+import struct
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,12 @@ KINDS: Mapping[str, str] = {  # class of a storage -> its numbers in NumPy's wor
 DIMENSIONS_MAX = 8
 STREAM = ("magic number", "protocol", "system", "tensors", "keys")  # the pickles of a stream
 ZIP, DATA = b"PK\x03\x04", "data.pkl"
+MEMBER, MEMBERS_MAX = b"PK\x01\x02", 20_000  # how each is announced; official networks: 1,000
+HEAD = 30  # bytes in front of a member, without its name and more
+BROKEN = (
+    zipfile.BadZipFile, EOFError, LookupError, NotImplementedError, OSError, RuntimeError,
+    ValueError, struct.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -189,30 +196,31 @@ def described(name: Any) -> tuple[str, str, int]:
     return kind, key, count
 
 
-def zipped(content: memoryview, grammar: Grammar, budget: Budget) -> Any:
-    """Read what torch.save wrote as a zip; members are read in memory, by their exact names.
+def zipped(content: bytes | memoryview, grammar: Grammar, budget: Budget) -> Any:
+    """Read what torch.save wrote as a zip; members are read where they lie, by their exact names.
 
     RefusedError: what is not in the grammar, a member's name that leads elsewhere, packed members.
     """
+    if bytes(content).count(MEMBER) > MEMBERS_MAX:
+        raise RefusedError(f"a zip of more than {MEMBERS_MAX:,} members")
     try:
         archive = zipfile.ZipFile(BytesIO(content))
-        members = _members(archive, len(content))
+        members = _members(archive, memoryview(content))
         (root,) = [name.removesuffix(DATA) for name in members if _is_data(name)]
-        order = archive.read(f"{root}byteorder") if f"{root}byteorder" in members else b"little"
-        if order != b"little" or archive.testzip():
-            raise RefusedError("a zip that is broken or not little-endian")
-        text = archive.read(root + DATA)
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RuntimeError) as error:
+        if archive.testzip():
+            raise RefusedError("a zip that is broken")
+    except BROKEN as error:
         raise RefusedError(f"no zip of torch.save ({error})") from error
+    if bytes(members.get(f"{root}byteorder", b"little")[:10]) != b"little":
+        raise RefusedError("a zip that is not little-endian")
 
     def one(name: Any) -> Storage:
         kind, key, count = described(name)
-        member, size = f"{root}data/{key}", count * np.dtype(KINDS[kind]).itemsize
-        if members.get(member) != size:
-            raise RefusedError(
-                f"a storage of {size:,} bytes, of which {members.get(member, 0):,} are there"
-            )
-        return Storage(kind=kind, count=count, read=lambda: archive.read(member))
+        found = members.get(f"{root}data/{key}", memoryview(b""))
+        size = count * np.dtype(KINDS[kind]).itemsize
+        if len(found) != size:
+            raise RefusedError(f"a storage of {size:,} bytes, of which {len(found):,} are there")
+        return Storage(kind=kind, count=count, read=lambda: found)
 
     words = Grammar(
         calls=grammar.calls,
@@ -221,23 +229,25 @@ def zipped(content: memoryview, grammar: Grammar, budget: Budget) -> Any:
         builds=grammar.builds,
         persistent=one,
     )
-    return pickles.load(memoryview(text), words, budget)[0]
+    return pickles.load(members[root + DATA], words, budget)[0]
 
 
 def _is_data(name: str) -> bool:
     return name == DATA or (name.endswith("/" + DATA) and name.count("/") == 1)
 
 
-def _members(archive: zipfile.ZipFile, most: int) -> dict[str, int]:
+def _members(archive: zipfile.ZipFile, content: memoryview) -> dict[str, memoryview]:
     """Give the bytes of each member by its name; RefusedError: a name that leads elsewhere."""
-    found: dict[str, int] = {}
+    found: dict[str, memoryview] = {}
     for info in archive.infolist():
         path = PurePosixPath(info.filename)
         if path.is_absolute() or ".." in path.parts or "\\" in info.filename:
             raise RefusedError(f"a zip member with the name {info.filename[:100]!a}")
         if info.compress_type != zipfile.ZIP_STORED or info.filename in found:
             raise RefusedError("a zip member that is packed, or is there twice")
-        found[info.filename] = info.file_size
-    if sum(found.values()) > most:
+        head = content[info.header_offset : info.header_offset + HEAD]
+        start = info.header_offset + HEAD + sum(struct.unpack("<26x2H", head))
+        found[info.filename] = content[start : start + info.file_size]
+    if sum(map(len, found.values())) > len(content):
         raise RefusedError("zip members that are larger than their file")
     return found
