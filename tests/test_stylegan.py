@@ -13,7 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stylefiles import JUDGE, SMALL2, SMALL3, made
+from trilemma.data.batches import Batches
+from trilemma.data.named import read_digits
+from trilemma.data.values import Source
+from trilemma.families import build
 from trilemma.families.adversarial import CRITICS, GENERATORS, make
+from trilemma.families.family import At
 from trilemma.foreign import snapshots, stylegan
 from trilemma.nets.mapping import ACTIVATIONS, Dense, normalised, truncated
 from trilemma.nets.resampling import lowered, raised
@@ -21,6 +26,8 @@ from trilemma.nets.stylegan2 import Layer as Layer2
 from trilemma.nets.stylegan2 import upward
 from trilemma.nets.stylegan2_critic import deviation
 from trilemma.recipe import checking_style, style
+from trilemma.recipe.recipe import AdversarialRecipe, DataRecipe, Recipe, TrainRecipe
+from trilemma.step import Task, prepare, update
 
 FIXTURES = (
     "sg2ada_cond32", "sg2ada_f64", "sg2ada_fp16clamp64", "sg2ada_gray32", "sg2ada_orig16",
@@ -362,6 +369,60 @@ def test_the_papers_networks_start_at_the_scale_of_images(clamp: float) -> None:
             assert low < net(torch.randn(4, 64)).std() < high
 
 
+@pytest.mark.parametrize("name", [name for name in CASES if "critic" not in name])
+def test_drawing_in_16_bits_keeps_styles_exact(name: str) -> None:
+    """bf16 under autocast: images stay within two levels of 255 of their range on average."""
+    net = CASES[name]().requires_grad_(False)
+    told = (torch.eye(3),) if "told" in name else ()
+    z = torch.randn(3, 12, generator=torch.Generator().manual_seed(1))
+    images = net(z, *told)
+    with torch.autocast("cpu", torch.bfloat16):
+        styles = net.styles(z, *told)
+        rough = net(z, *told).float()
+    assert torch.equal(styles, net.styles(z, *told))
+    wide = float(images.max() - images.min())
+    assert (rough - images).abs().mean() < 2 * wide / 255
+
+
+@pytest.mark.parametrize("condition", ["none", "projection"])
+@pytest.mark.parametrize("sizes", [SMALL2, SMALL3])
+def test_a_few_steps_on_digits(sizes: Any, condition: str) -> None:
+    pixels, labels = read_digits(Path(), "train")
+    named = tuple("0123456789") if condition != "none" else ()
+    source = Source(
+        name="digits",
+        split="train",
+        pixels=np.pad(pixels[:64, 4:24:2, 4:24:2], ((0, 0), (3, 3), (3, 3), (0, 0))),
+        labels=labels[:64],
+        classes=named,
+        names=[""] * 64,
+        fingerprint="0",
+    )
+    recipe = Recipe(
+        data=DataRecipe(size="16x16", channels=1, labels=named),
+        family=AdversarialRecipe(
+            r1=1.0, condition=condition, generator=sizes, critic=replace(JUDGE, asked=0)
+        ),
+        train=TrainRecipe(batch_size=8),
+    )
+    task = Task(
+        recipe=recipe,
+        family=build(recipe),
+        batches=Batches(source, 8, seed=0),
+        device=torch.device("cpu"),
+    )
+    prepare(task)
+    assert not task.family.splits, "a score depends on the batch"
+    before = [p.clone() for p in task.family.nets.parameters()]
+    for step in range(3):
+        at = At(step * 8, step / 3)
+        round_ = update(task, at, images_total=24, rate=1.0)
+        assert all(torch.isfinite(loss) for loss in round_.losses.values())
+    after = task.family.nets.parameters()
+    assert not any(torch.equal(*pair) for pair in zip(before, after, strict=True))
+    assert not any(task.bad.values())
+
+
 def shift_error(net: Any, pixels: int) -> float:
     """Give the signal-to-noise ratio, dB, of images moved by whole pixels: EQ-T of the paper."""
     styles = net.styles(torch.randn(8, SMALL3.latent, generator=torch.Generator().manual_seed(0)))
@@ -398,6 +459,7 @@ def test_moving_the_waves_moves_the_picture() -> None:
         ({"filter": (1.0,)}, (16, 16), "filter has 1 taps"),
         ({"activation": "sine"}, (16, 16), "sine"),
         ({"layers": 0}, (16, 16), "layers is 0"),
+        ({"truncation": 0.7, "average_decay": 0.0}, (16, 16), "no mean style"),
     ],
 )
 def test_sizes_that_cannot_be(changes: dict[str, Any], size: tuple[int, int], words: str) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trilemma.maths.lowpass import Band
-from trilemma.nets.mapping import Dense
+from trilemma.nets.mapping import Dense, exact
 
 
 class Waves(nn.Module):
@@ -40,6 +40,11 @@ class Waves(nn.Module):
 
     def forward(self, style: Tensor) -> Tensor:
         """Give the waves; those whose frequency a transform lifts too far fade out."""
+        with exact(style):
+            return self.waves(style)
+
+    def waves(self, style: Tensor) -> Tensor:
+        """Give the waves in the precision of the weights."""
         moved = self.moved(style)
         phases = self.phases + (self.frequencies @ moved[:, :2, 2:]).squeeze(2)
         frequencies = self.frequencies @ moved[:, :2, :2]

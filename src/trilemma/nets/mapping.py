@@ -104,7 +104,12 @@ class Mapping(nn.Module):
             self.register_buffer("average", torch.zeros(style))
 
     def forward(self, z: Tensor | None, condition: Tensor | None = None) -> Tensor:
-        """Map; in training the mean of w is followed."""
+        """Map, in float32 whatever the precision; in training the mean of w is followed."""
+        with exact(next(self.parameters())):
+            return self.mapped(z, condition)
+
+    def mapped(self, z: Tensor | None, condition: Tensor | None) -> Tensor:
+        """Map in the precision of the weights."""
         kind = next(self.parameters()).dtype
         parts = [normalised(z.to(kind))] if z is not None and self.latent else []
         if self.embed is not None:
@@ -122,6 +127,11 @@ class Mapping(nn.Module):
         """Move the mean of w towards that of the global batch."""
         count = processes.total(w.new_tensor(len(w)))
         self.average.lerp_(processes.total(w.sum(0)) / count, 1 - self.average_decay)
+
+
+def exact(tensor: Tensor) -> torch.autocast:
+    """Turn 16 bits off: where few numbers decide about all others, they would be seen."""
+    return torch.autocast(tensor.device.type, enabled=False)
 
 
 def normalised(x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from trilemma.maths.lowpass import binomial
 from trilemma.nets.conditioned import KNOWN
-from trilemma.nets.mapping import Dense, Mapping, activated, truncated
+from trilemma.nets.mapping import Dense, Mapping, activated, exact, truncated
 from trilemma.nets.resampling import lowered, raised
 
 Noise = Generator | Literal["const", "none"]  # drawn anew, the same for every image, or none
@@ -244,9 +244,10 @@ class Layer(nn.Module):
         self, maps: Tensor, style: Tensor, taps: Tensor, noise: Noise, gain: float = 1.0
     ) -> Tensor:
         """Give maps [N, outputs, side, side]; gain: on the activation and the clamp."""
-        scales = self.affine(style)
-        squares = self.weight.square().sum((2, 3))
-        back = (scales.square() @ squares.T + EPSILON).rsqrt()
+        with exact(style):
+            scales = self.affine(style)
+            squares = self.weight.square().sum((2, 3))
+            back = (scales.square() @ squares.T + EPSILON).rsqrt()
         maps = maps * scales[:, :, None, None].to(maps.dtype)
         weight = self.weight.to(maps.dtype)
         maps = upward(maps, weight, taps) if self.up else functional.conv2d(maps, weight, padding=1)

@@ -13,7 +13,7 @@ from torch.nn import functional
 from trilemma.maths.lowpass import Band, bands, windowed_jinc, windowed_sinc
 from trilemma.nets.conditioned import KNOWN
 from trilemma.nets.fourier import Waves
-from trilemma.nets.mapping import Dense, Mapping, activated, truncated
+from trilemma.nets.mapping import Dense, Mapping, activated, exact, truncated
 from trilemma.nets.resampling import lowered, padded, raised
 
 EPSILON = 1e-8  # in normalisations
@@ -222,7 +222,7 @@ class Layer(nn.Module):
             with torch.no_grad():
                 square = maps.detach().float().square().mean()
                 self.magnitude.lerp_(square, 1 - DECAY)
-        maps = self.convolved(maps, self.affine(style))
+        maps = self.convolved(maps, style)
         maps = maps + self.bias[:, None, None].to(maps.dtype)
         maps = self.lifted(maps)
         maps = activated(maps, "linear" if self.colours else "lrelu", clamp=self.clamp)
@@ -230,20 +230,25 @@ class Layer(nn.Module):
             return maps
         return lowered(maps, self.down, times=self.thinned, pads=(0, 0))
 
-    def convolved(self, maps: Tensor, scales: Tensor) -> Tensor:
-        """Convolve with weights that the style scales, and that are scaled back but for colours."""
+    def convolved(self, maps: Tensor, style: Tensor) -> Tensor:
+        """Convolve with weights that a style scales, and that are scaled back but for colours."""
+        with exact(style):
+            scales, weight, back = self.scaled(style)
+        maps = maps * scales[:, :, None, None].to(maps.dtype)
+        maps = functional.conv2d(maps, weight.to(maps.dtype), padding=weight.shape[2] - 1)
+        return maps if back is None else maps * back[:, :, None, None].to(maps.dtype)
+
+    def scaled(self, style: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Give scales of the maps given [N, inputs], weights, and scales back [N, outputs]."""
         weight: Tensor = self.weight
-        back = None
+        scales, back = self.affine(style), None
         if self.colours:
             scales = scales / math.sqrt(weight.shape[1])
         else:
             weight = weight * (weight.square().mean((1, 2, 3), keepdim=True)).rsqrt()
             scales = scales * scales.square().mean().rsqrt()
             back = (scales.square() @ weight.square().sum((2, 3)).T + EPSILON).rsqrt()
-        scales = scales * self.magnitude.rsqrt()
-        maps = maps * scales[:, :, None, None].to(maps.dtype)
-        maps = functional.conv2d(maps, weight.to(maps.dtype), padding=weight.shape[2] - 1)
-        return maps if back is None else maps * back[:, :, None, None].to(maps.dtype)
+        return scales * self.magnitude.rsqrt(), weight, back
 
     def lifted(self, maps: Tensor) -> Tensor:
         """Bring maps to the rate of the non-linearity."""

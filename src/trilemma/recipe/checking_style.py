@@ -20,7 +20,7 @@ def check_stylegan2(net: StyleGAN2Generator, prefix: str, size: Size) -> None:
     each(net, prefix, not_negative, "mapping_width embedding truncation_rows clamp")
     _doubled(net, prefix, size)
     known(f"{prefix}.mapping_activation", net.mapping_activation, ACTIVATIONS)
-    inside(f"{prefix}.average_decay", net.average_decay, 0, 1)
+    _truncation(net, prefix)
 
 
 def check_style_critic(net: StyleGAN2Critic, prefix: str, size: Size) -> None:
@@ -41,7 +41,7 @@ def check_stylegan3(net: StyleGAN3Generator, prefix: str, size: Size) -> None:
     each(net, prefix, positive, "style layers mapping_rate width width_max depth first_cutoff")
     each(net, prefix, positive, "first_stopband last_stopband filter_size lrelu_upsampling")
     each(net, prefix, not_negative, "critical margin clamp truncation_rows")
-    inside(f"{prefix}.average_decay", net.average_decay, 0, 1)
+    _truncation(net, prefix)
     _power_of_two(net.name, prefix, size)
     if net.critical >= net.depth:
         raise RecipeError(f"{prefix}.critical is {net.critical}; allowed: 0 to {net.depth - 1}")
@@ -69,6 +69,15 @@ def _doubled(net: StyleGAN2Generator | StyleGAN2Critic, prefix: str, size: Size)
         )
     _power_of_two(net.name, prefix, size)
     _widths(net.widths, prefix, (size[0] // LEAST).bit_length())
+
+
+def _truncation(net: StyleGAN2Generator | StyleGAN3Generator, prefix: str) -> None:
+    inside(f"{prefix}.average_decay", net.average_decay, 0, 1)
+    if net.truncation != 1 and not net.average_decay:
+        raise RecipeError(
+            f"{prefix}.truncation is {net.truncation:g}, and {prefix}.average_decay = 0: no mean "
+            "style is kept that it could move to; allowed: 1"
+        )
 
 
 def _power_of_two(name: str, prefix: str, size: Size) -> None:
