@@ -7,6 +7,9 @@ from typing import Annotated
 import tyro
 
 
+_Network = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NETWORK")]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
     """Make a run of a network-snapshot .pkl of StyleGAN2-ADA or StyleGAN3 (PyTorch).
@@ -15,7 +18,7 @@ class Arguments:
     its name. Afterwards sample, explore, evaluate, compare and export take the run as any other.
     """
 
-    network: Annotated[str, tyro.conf.Positional]  # a file, or an address (http, https)
+    network: _Network  # a file, or an address (http, https)
     sha256: str = ""  # of the file; an address needs it
     nets: str = (
         "G_ema"  # with commas: G_ema, the averaged generator, G, the last one, D, the critic
