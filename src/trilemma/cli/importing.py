@@ -6,7 +6,6 @@ from typing import Annotated
 
 import tyro
 
-
 _Network = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NETWORK")]
 
 
