@@ -334,6 +334,8 @@ def test_a_walk_in_w_is_straight_and_ends_at_the_seeds(here: Path) -> None:
         (["--direction", "smile=2"], "one: unknown direction 'smile'; allowed: pca:1, sefa:1"),
         (["--project", "no.png"], "no.png: no such file"),
         (["--latent", "no.safetensors"], "no.safetensors"),
+        (["--truncation", "--html"], "--html is for a walk, which is not drawn beside --trunc"),
+        (["--project", "a.png", "--steps", "9"], "--steps is for a walk"),
         (["--truncation", "--seeds", "-3"], "the seed of an image is -3; allowed: 0 to"),
     ],
 )
@@ -346,15 +348,15 @@ def test_what_cannot_be_is_one_line(
     assert not (here / "explore-one").exists()
 
 
-@pytest.mark.parametrize("words", [["--truncation"], ["--direction", "pca:1=2"], ["--mix", "1"]])
+@pytest.mark.parametrize("words", [["--truncation"], ["--direction", "pca:1=2"], ["--space", "w"]])
 def test_diffusion_runs_have_no_directions_and_say_so(
     here: Path, capsys: Capture, words: list[str]
 ) -> None:
     make_run(here / "runs/one", presets.find("tiny-diffusion").recipe, kept=(320,))
     assert main(["explore", "one", *words]) == 2
     said = capsys.readouterr().err.splitlines()[-1]
-    assert "one: a diffusion model draws from an image of noise" in said
-    assert "allowed here: a walk between seeds" in said
+    assert "one: diffusion runs begin with a whole image, not with a point" in said
+    assert "of GANs alone; between seeds of diffusion runs explore walks as it is" in said
 
 
 def test_the_verb_prints_its_files(here: Path, capsys: Capture) -> None:

@@ -111,6 +111,7 @@ def of_class(place: Known, name: str) -> Direction:
         )
     if name not in judge.classes:
         raise RunError(f"class:{name}: {unknown('class', name, judge.classes)}")
+    place.say(f"class:{name}: looking at {DRAWN:,} pictures of {run}")
     points, told = points_of(drawer, space, range(DRAWN))
     pixels = pictures_of(drawer, space, points, told=told)
     logits = torch.from_numpy(cache.features(judge, pixels).logits)

@@ -28,8 +28,8 @@ def space_of(drawer: Drawer, run: str, what: str) -> Space:
     if drawer.family.space is None:
         kind = drawer.recipe.family.kind
         raise RunError(
-            f"{run}: a {kind} model draws from an image of noise, in which no directions are known "
-            f"and no mean picture; {what}: GANs alone; allowed here: a walk between seeds"
+            f"{run}: {kind} runs begin with a whole image, not with a point that can be moved; "
+            f"{what}: of GANs alone; between seeds of diffusion runs explore walks as it is"
         )
     return drawer.family.space(drawer.nets)
 

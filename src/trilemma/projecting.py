@@ -22,7 +22,7 @@ from trilemma.maths.projecting import NOISE, alike, jitter, rate, white
 from trilemma.maths.randomness import rng
 from trilemma.sampling import BATCH, SEEDS, Drawer, Pixels
 
-TRIED = 256  # seeds whose pictures are compared, to begin with the best
+TRIED = 128  # seeds whose pictures are compared, to begin with the best
 LOOKED = (64, 256)  # pixels: sides that the perceptual distance sees, at least and at most
 SHOWN = 7  # pictures of the way
 TOLD = 10  # lines about the loss
@@ -98,6 +98,7 @@ def project(
     middle = centre(drawer, space)
     cloud = usual(drawer, space)
     spread = float((cloud - middle).square().sum(1).mean().sqrt())
+    say(f"looking among {TRIED} seeds, then {steps:,} steps downhill")
     best = best_of(search, drawer, seed)
     starts = torch.stack([middle.expand_as(best), best]).clone()
     return descend(search, starts, steps=steps, spread=spread, seed=seed, say=say, show=progress)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from trilemma.errors import RunError
+
 if TYPE_CHECKING:
     from trilemma.exploring import Journey
     from trilemma.playing import Play
@@ -67,6 +69,7 @@ def run(arguments: Arguments) -> None:
     device, asked = devices.pick(arguments.device), played(arguments)
     with counted("steps" if arguments.project else "images") as progress:
         if asked.wanted:
+            refuse_walk(arguments)
             done = play(arguments.run, asked, out=out, device=device, say=say, progress=progress)
         else:
             done = explore(
@@ -79,6 +82,23 @@ def run(arguments: Arguments) -> None:
             )
     for path in done:
         print(path)
+
+
+def refuse_walk(arguments: Arguments) -> None:
+    """Refuse what belongs to a walk where something else is drawn. RunError names it."""
+    own = {
+        "--mp4": arguments.mp4,
+        "--html": arguments.html,
+        "--space": arguments.space == "w",
+        "--sampler": bool(arguments.sampler),
+        "--steps": bool(arguments.steps),
+        "--guidance": bool(arguments.guidance),
+    }
+    for word in (word for word, given in own.items() if given):
+        raise RunError(
+            f"{word} is for a walk, which is not drawn beside --truncation, --mix, --directions, "
+            "--save-direction, --project (--project-steps) and --latent; ask for one at a time"
+        )
 
 
 def played(arguments: Arguments) -> "Play":

@@ -40,7 +40,7 @@ class Space:
         if self.name == "z":
             return z[:, None]
         styles: Tensor = net.styles(z, told, psi=net.truncation if psi is None else psi)
-        return styles.contiguous()
+        return styles
 
     def images(
         self, points: Tensor, told: Tensor | None, noise: Mapping[str, Tensor] | None = None
