@@ -170,7 +170,10 @@ def test_directions_of_other_weights_are_told_and_of_other_points_refused(here: 
     path, told = "runs/one/directions/a.safetensors", list[str]()
     found = find_run("two")
     directions.moving(found, load_generator(found, device=CPU), [f"{path}=1"], say=told.append)
-    assert told == [f"{path}: found in other weights, of one"]
+    assert told == [
+        f"{path}: found in other weights, of one",
+        f"two: every picture is moved along {path}=1",
+    ]
     make_run(here / "runs/three", PLAIN, kept=(320,))
     plain = find_run("three")
     with pytest.raises(RunError, match="moves w of 16 numbers; three has z of 6 numbers and 1 lay"):

@@ -32,6 +32,7 @@ LISTED = re.compile(r"\d+(,\d+)*")  # seeds
 DRAWN_FILE = re.compile(r"(?:.*-)?(\d+)\.[A-Za-z]+")  # as `sample --format folder` names them
 
 Say = Callable[[str], None]
+Progress = Callable[[int, int], None]
 
 
 class Known(NamedTuple):
@@ -42,11 +43,20 @@ class Known(NamedTuple):
     space: Space
     sides: tuple[str, ...]  # two: seeds 1,4,7, or a folder of pictures of seeds; else none
     say: Say
+    progress: Progress  # of pictures
 
 
-def known(found: Found, drawer: Drawer, *, sides: Sequence[str] = (), say: Say) -> Known:
+def known(
+    found: Found,
+    drawer: Drawer,
+    *,
+    sides: Sequence[str] = (),
+    say: Say,
+    progress: Progress = lambda done, total: None,
+) -> Known:
     """Look where a run's directions are found. RunError: it has none."""
-    return Known(found, drawer, space_of(drawer, found.name, "directions"), tuple(sides), say)
+    space = space_of(drawer, found.name, "directions")
+    return Known(found, drawer, space, tuple(sides), say, progress)
 
 
 def _pca(place: Known, count: int) -> Tensor:
@@ -113,7 +123,7 @@ def of_class(place: Known, name: str) -> Direction:
         raise RunError(f"class:{name}: {unknown('class', name, judge.classes)}")
     place.say(f"class:{name}: looking at {DRAWN:,} pictures of {run}")
     points, told = points_of(drawer, space, range(DRAWN))
-    pixels = pictures_of(drawer, space, points, told=told)
+    pixels = pictures_of(drawer, space, points, told=told, progress=place.progress)
     logits = torch.from_numpy(cache.features(judge, pixels).logits)
     share = logits.double().softmax(1)[:, judge.classes.index(name)]
     if min(share.sum(), (1 - share).sum()) < FEWEST:
@@ -234,7 +244,14 @@ def moving(
     if not words:
         return drawer
     place = known(found, drawer, say=say)
-    return replace(drawer, move=move(place, words, layers(place.space, layer_words, found.name)))
+    total = move(place, words, layers(place.space, layer_words, found.name))
+    say(f"{found.name}: {said(words)}")
+    return replace(drawer, move=total)
+
+
+def said(words: Sequence[str]) -> str:
+    """Say along what every picture is moved."""
+    return f"every picture is moved along {', '.join(words)}"
 
 
 def moved(space: Space, direction: Direction, steps: float) -> Tensor:

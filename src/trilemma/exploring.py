@@ -92,6 +92,9 @@ def explore(
     if words := telling.said(drawer, shows):
         say(f"{found.name}: {words[0].lower()}{words[1:]}")
     drawer = directions.moving(found, drawer, asked.move, asked.layers, say=say)
+    if asked.move:
+        moved = directions.said(asked.move).capitalize()
+        words = f"{words}. {moved}" if words else moved
     shown = explored(found, drawer, asked, words, say=say, progress=progress)
     if asked.html:
         told = telling.otherwise(drawer, shows, asked.seeds, progress)

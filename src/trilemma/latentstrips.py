@@ -39,7 +39,7 @@ def truncation(place: Known, seeds: Sequence[int], move: Tensor | float = 0.0) -
     psi = torch.tensor(PSI).to(points)[None, :, None, None]
     ways = (mean + psi * (points - mean)[:, None] + move).flatten(0, 1)
     told = None if told is None else told.repeat_interleave(len(PSI), 0)
-    pixels = pictures_of(place.drawer, place.space, ways, told=told)
+    pixels = drawn(place, ways, told=told)
     return Strip(
         name="truncation",
         rows=tuple(f"seed {seed}" for seed in seeds),
@@ -64,7 +64,7 @@ def mixing(
     above = points_of(place.drawer, space, lent)[0] + move
     every = np.array_split(np.arange(space.rows), PARTS)
     cuts = [rows] if rows else [tuple(part.tolist()) for part in every if len(part)]
-    own = [pictures_of(place.drawer, space, points) for points in (below, above)]
+    own = [drawn(place, points) for points in (below, above)]
     return [mixed(place, seeds, lent, (below, above), own, cut) for cut in cuts]
 
 
@@ -80,7 +80,7 @@ def mixed(
     below, above = points
     both = below[:, None].repeat(1, len(lent), 1, 1)
     both[:, :, list(cut)] = above[None][:, :, list(cut)]
-    inner = pictures_of(place.drawer, place.space, both.flatten(0, 1))
+    inner = drawn(place, both.flatten(0, 1))
     inner = inner.reshape(len(seeds), len(lent), *inner.shape[1:])
     corner = np.full_like(own[1][:1], 255)
     top = np.concatenate([corner, own[1]])[None]
@@ -97,7 +97,7 @@ def along(place: Known, middle: Middle, ways: Sequence[Direction]) -> Strip:
     """Go along directions, a row each, from one picture: -3 to 3 standard deviations."""
     steps = [moved(place.space, way, step) for way in ways for step in STEPS]
     points = middle.points + torch.stack(steps)
-    pixels = pictures_of(place.drawer, place.space, points, noise=middle.noise)
+    pixels = drawn(place, points, noise=middle.noise)
     return Strip(
         name="directions",
         rows=tuple(way.name for way in ways),
@@ -109,12 +109,23 @@ def along(place: Known, middle: Middle, ways: Sequence[Direction]) -> Strip:
 def edited(place: Known, middle: Middle, move: Tensor, words: Sequence[str]) -> Strip:
     """Go from a picture that was found to the edited one, evenly."""
     shares = torch.linspace(0, 1, EDITS).to(move)[:, None, None]
-    pixels = pictures_of(
-        place.drawer, place.space, middle.points + shares * move, noise=middle.noise
-    )
+    pixels = drawn(place, middle.points + shares * move, noise=middle.noise)
     return Strip(
         name="edited",
         rows=(" ".join(words),),
         columns=tuple(f"{share:.0%}" for share in shares.flatten().tolist()),
         pixels=pixels[None],
+    )
+
+
+def drawn(
+    place: Known,
+    points: Tensor,
+    *,
+    told: Tensor | None = None,
+    noise: dict[str, Tensor] | None = None,
+) -> Pixels:
+    """Draw points [N, rows, D] as `latents.pictures_of` does, and count them."""
+    return pictures_of(
+        place.drawer, place.space, points, told=told, noise=noise, progress=place.progress
     )

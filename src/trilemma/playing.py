@@ -63,12 +63,14 @@ def play(
 ) -> list[Path]:
     """Draw what is asked for; return the files that were written, in `out`, or explore-RUN.
 
-    progress: of the steps of a projection. RunError: the run has no such points, or a word of what
-    is asked for cannot be.
+    progress: of pictures, or of the steps of a projection. RunError: the run has no such points, or
+    a word of what is asked for cannot be.
     """
     check_seeds([*asked.seeds, *asked.mix])
     names = parted(asked.save)
-    place = opened(run, asked, device=device, say=say)
+    if not asked.seeds:
+        raise RunError("--seeds has none; allowed: 1 or more")
+    place = opened(run, asked, device=device, say=say, progress=progress)
     rows = directions.layers(place.space, asked.layers, place.found.name)
     folder = out or Path(f"explore-{place.found.name}")
     ways = [directions.only(way, rows) for way in directions.several(place, asked.directions)]
@@ -88,7 +90,7 @@ def play(
     return [*strips.write(made, folder), *files]
 
 
-def opened(run: str, asked: Play, *, device: torch.device, say: Say) -> Known:
+def opened(run: str, asked: Play, *, device: torch.device, say: Say, progress: Progress) -> Known:
     """Load a run where directions are known. RunError: it draws points, or from images of noise."""
     found = find_run(run, say=say)
     if counting.in_the_plane(found.recipe.data):
@@ -97,7 +99,13 @@ def opened(run: str, asked: Play, *, device: torch.device, say: Say) -> Known:
     shows = telling.all_along(drawer, found.name, asked.shows, asked.attributes)
     if words := telling.said(drawer, shows):
         say(f"{found.name}: {words[0].lower()}{words[1:]}")
-    return directions.known(found, replace(drawer, asked=shows.row), sides=asked.sides, say=say)
+    return directions.known(
+        found,
+        replace(drawer, asked=shows.row),
+        sides=asked.sides,
+        say=say,
+        progress=(lambda done, total: None) if asked.project else progress,
+    )
 
 
 def parted(words: Sequence[str]) -> list[tuple[str, str]]:
@@ -127,17 +135,20 @@ def middled(
     if asked.project:
         middle, files, made = looked_for(place, asked, folder, progress)
     else:
-        size = points_of(place.drawer, place.space, [0])[0].shape[-1]
-        path = Path(asked.latent)
-        middle, files, made = (
-            projectionfiles.read(place.found, place.space, path, numbers=size),
-            [],
-            [],
-        )
+        middle, files, made = taken_up(place, asked), [], []
     if asked.move:
         made.append(latentstrips.edited(place, middle, move, asked.move))
         middle = replace(middle, name="edited", points=middle.points + move)
     return middle, files, made
+
+
+def taken_up(place: Known, asked: Play) -> Middle:
+    """Read an earlier projection."""
+    size = points_of(place.drawer, place.space, [0])[0].shape[-1]
+    told = place.drawer.asked
+    return projectionfiles.read(
+        place.found, place.space, Path(asked.latent), numbers=size, told=told
+    )
 
 
 def looked_for(
@@ -156,7 +167,9 @@ def looked_for(
         progress=progress,
     )
     files = [
-        projectionfiles.save(place.found, place.space, made, asked.project, folder),
+        projectionfiles.save(
+            place.found, place.space, made, asked.project, folder, told=place.drawer.asked
+        ),
         folder / f"{projectionfiles.NAME}.png",
     ]
     write_png(files[1], made.way[-1])

@@ -63,6 +63,16 @@ class Search:
         near: Tensor = self.seen(looked(images), looked(real))
         return near + mse(made=images, real=real)
 
+    @torch.no_grad()
+    def far(self, points: Tensor, noise: dict[str, Tensor]) -> Tensor:
+        """Say how unlike the target the images of points are: [N]."""
+        return self.distance(self.images(points, noise))
+
+    def loss(self, points: Tensor, noise: dict[str, Tensor]) -> Tensor:
+        """Give what is lowered: distances, and how far noise is from white, summed."""
+        unlike = self.distance(self.images(points, noise)).sum()
+        return unlike + NOISE * sum(alike(map_).sum() for map_ in noise.values())
+
 
 def looked(images: Tensor) -> Tensor:
     """Bring images to sides at which the perceptual distance says something."""
@@ -110,7 +120,7 @@ def best_of(search: Search, drawer: Drawer, seed: int) -> Tensor:
     seeds = torch.randint(SEEDS, (TRIED,), generator=rng(seed, "starts", 0)).tolist()
     points = points_of(drawer, search.space, seeds, psi=1.0)[0][:, 0].clone()
     parts = [points[at : at + BATCH] for at in range(0, len(points), BATCH)]
-    far = torch.cat([search.distance(search.images(part, {})) for part in parts])
+    far = torch.cat([search.far(part, {}) for part in parts])
     return points[int(far.argmin())]
 
 
@@ -138,21 +148,17 @@ def descend(
             with torch.no_grad():
                 way.append(search.images(point, kept))
         if step % max(1, steps // TOLD) == 0 or step == steps:
-            with torch.no_grad():
-                far = search.distance(search.images(point, kept))
+            far = search.far(point, kept)
             say(f"step {step:,} of {steps:,}: loss {far.min():.4f}")
-        if step == steps:
-            break
-        share = step / steps
-        optimizer.param_groups[0]["lr"] = rate((step + 1) / steps)
-        shaken = torch.randn(point.shape, generator=rng(seed, "jitter", step)).to(point)
-        images = search.images(point + jitter(share, spread) * shaken, kept)
-        loss = search.distance(images).sum() + NOISE * sum(alike(n).sum() for n in kept.values())
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        settle(search.space, point, kept)
-        show(step + 1, steps)
+        if step < steps:
+            optimizer.param_groups[0]["lr"] = rate((step + 1) / steps)
+            shaken = torch.randn(point.shape, generator=rng(seed, "jitter", step)).to(point)
+            optimizer.zero_grad()
+            loss = search.loss(point + jitter(step / steps, spread) * shaken, kept)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            settle(search.space, point, kept)
+            show(step + 1, steps)
     found = int(far.argmin())
     return Projected(
         point=point.detach()[found],

@@ -1,5 +1,7 @@
 """A picture that was looked for, on disk: its point and its noise, to be moved again."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +22,23 @@ NAME = "projected"  # of its files
 NOISE = "noise."  # before the names of its maps of noise
 
 
-def save(found: Found, space: Space, made: Projected, picture: str, folder: Path) -> Path:
-    """Write the point [D] and the noise that it was found with."""
+def save(
+    found: Found,
+    space: Space,
+    made: Projected,
+    picture: str,
+    folder: Path,
+    *,
+    told: Sequence[float],
+) -> Path:
+    """Write the point [D] and the noise that it was found with; told: what every image is told."""
     facts = {
         "space": space.name,
         "run": found.name,
         "weights": sha256_of(found.weights),
         "picture": Path(picture).name,
         "loss": f"{made.loss:.6g}",
+        "told": json.dumps(list(told)),
     }
     noise = {f"{NOISE}{name}": map_ for name, map_ in made.noise.items()}
     path = folder / f"{NAME}.safetensors"
@@ -35,8 +46,11 @@ def save(found: Found, space: Space, made: Projected, picture: str, folder: Path
     return path
 
 
-def read(found: Found, space: Space, path: Path, *, numbers: int) -> Middle:
-    """Read what `save` wrote. RunError: it is none, or of other weights; numbers: of a point."""
+def read(found: Found, space: Space, path: Path, *, numbers: int, told: Sequence[float]) -> Middle:
+    """Read what `save` wrote; numbers: of a point. told: what every image is told.
+
+    RunError: it is none, or of other weights, or was told something else.
+    """
     facts, tensors = facts_of(path), unpack(path)
     point = tensors.pop("point", None)
     if point is None:
@@ -47,6 +61,8 @@ def read(found: Found, space: Space, path: Path, *, numbers: int) -> Middle:
             f"{path}: found in {facts.get('run', 'a run')} with other weights than "
             f"{found.name}@{found.checkpoint}; look for it again: --project"
         )
+    if facts.get("told") != json.dumps(list(told)):
+        raise RunError(f"{path}: found for other labels; say the same --class or --attributes")
     device = next(space.generator.parameters()).device
     noise = {name.removeprefix(NOISE): tensor.to(device) for name, tensor in tensors.items()}
     return middle(space, point.to(device), noise)
