@@ -14,6 +14,7 @@ from trilemma.families.adaptive import adaptive
 from trilemma.families.duel import Duel, leaves_marks
 from trilemma.families.family import Batch, Draw, Family, Noise, Phase, Shared
 from trilemma.families.own import NONE, Rows
+from trilemma.families.spaces import space_of
 from trilemma.maths import augmentation
 from trilemma.maths.gan_losses import GAN_LOSSES, GanLoss
 from trilemma.maths.samplers import randn_each
@@ -81,6 +82,7 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
         latents=partial(randn_each, (family.generator.latent,)),
         render=lambda nets, z, rngs, asked, options: render(nets, z, rngs, asked),
         evaluations=lambda options: 1,
+        space=space_of,
         judge=untold if family.condition == "none" else None,  # else it takes labels, too
     )
 
