@@ -34,37 +34,37 @@ STEPS = (5, 10, 20, 50)  # of the sampler, at which the denoiser is placed
 
 
 class Trio(NamedTuple):
-    """Presets that are held against each other."""
+    """A GAN, and the preset of two stages that it is held against."""
 
     gan: str
-    denoiser: str
-    onestep: str
-    minutes: float  # of the denoiser, and of its post-training
+    onestep: str  # a denoiser, then the same network in one step
+    minutes: float  # of the GAN, and of both stages together
+    told: bool = False  # is the GAN told labels, too?
 
 
 TRIOS: Mapping[str, Trio] = {
-    "digits": Trio("digits-gan", "digits-diffusion", "onestep", 1.0),
-    "mnist": Trio("mnist-cgan", "mnist-diffusion-labels", "onestep", 5.0),
-    "mnist-unlabelled": Trio("mnist-gan-fast", "mnist-diffusion-fast", "onestep", 5.0),
-    "fashion-mnist": Trio("fashion-mnist-gan-fast", "fashion-mnist-edm", "onestep", 5.0),
-    "cifar10": Trio("cifar10-gan-fast", "cifar10-diffusion-fast", "onestep", 10.0),
-    "cats": Trio("folder-gan", "cats-edm", "onestep", 15.0),
+    "mnist": Trio("mnist-cgan", "mnist-onestep", 10.0),
+    "fashion-mnist": Trio("fashion-mnist-gan-fast", "fashion-mnist-onestep", 10.0, told=True),
+    "cifar10": Trio("cifar10-gan-fast", "cifar10-onestep", 20.0),
+    "cats": Trio("folder-gan", "cats-onestep", 30.0),
 }
 
 
-def recipe_of(preset: str, seed: int, minutes: float, asked: argparse.Namespace) -> Recipe:
-    """Give a preset's recipe its seed, data, minutes and threads."""
-    recipe = replace(presets.find(preset).recipe, seed=seed)
+def shortened(recipe: Recipe, seed: int, minutes: float, asked: argparse.Namespace) -> Recipe:
+    """Give a recipe its seed, data, minutes and threads."""
+    data = replace(recipe.data, root=asked.root)
+    recipe = replace(recipe, seed=seed, data=data)
     if asked.tiny:
         smaller = {
             **SMALLEST,
+            "data": {"source": "digits"},
             "train": {"batch_size": 4, "minutes": 0.0, "images": 8},
             "watch": {"n": TINY_N, "grid": 4, "extractor": "pixels"},
         }
         return overrides.apply(recipe, smaller, where="--tiny")
     settings = {"train": {"minutes": minutes, "images": 0, "epochs": 0.0}}
-    recipe = overrides.apply(recipe, settings, where="--minutes")
-    return overrides.apply(recipe, {"speed": {"threads": asked.threads}}, where="--threads")
+    settings["speed"] = {"threads": asked.threads}
+    return overrides.apply(recipe, settings, where="options")
 
 
 def trained(name: str, recipe: Recipe, asked: argparse.Namespace) -> str:
@@ -77,27 +77,28 @@ def trained(name: str, recipe: Recipe, asked: argparse.Namespace) -> str:
 def of_seed(trio: Trio, seed: int, asked: argparse.Namespace) -> tuple[str, str, str]:
     """Train the three of one seed: folders of the GAN, the denoiser and the one-step model."""
     minutes = asked.minutes or trio.minutes
-
-    def rooted(recipe: Recipe) -> Recipe:
-        return replace(recipe, data=replace(recipe.data, root=asked.root))
-
+    first, second = presets.find(trio.onestep).stages
     denoiser = trained(
-        f"denoiser-{seed}", rooted(recipe_of(trio.denoiser, seed, minutes, asked)), asked
+        f"denoiser-{seed}", shortened(first.recipe, seed, minutes * first.share, asked), asked
     )
-    following = recipe_of(trio.onestep, seed, minutes, asked)
+    following = shortened(second.recipe, seed, minutes * second.share, asked)
     following = begun(following, find_run(denoiser).recipe, denoiser)
     onestep = trained(f"onestep-{seed}", following, asked)
-    gan = trained(f"gan-{seed}", rooted(recipe_of(trio.gan, seed, 2 * minutes, asked)), asked)
+    rival = presets.find(trio.gan).recipe
+    if trio.told:
+        settings = {"family": {"condition": "projection"}}
+        rival = overrides.apply(rival, settings, where=asked.trio)
+    gan = trained(f"gan-{seed}", shortened(rival, seed, minutes, asked), asked)
     return gan, denoiser, onestep
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("trio", choices=TRIOS, nargs="?", default="digits")
+    parser.add_argument("trio", choices=TRIOS, nargs="?", default="mnist")
     parser.add_argument("--tiny", action="store_true", help="a step or two of each")
     parser.add_argument("--root", default="", help="where the images lie")
-    parser.add_argument("--minutes", type=float, default=0.0, help="of each half; 0: as preset")
+    parser.add_argument("--minutes", type=float, default=0.0, help="of each; 0: as the trio has")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: as many as cores")
     parser.add_argument("--n", type=int, default=0, help="images of each; 0: as compare takes")

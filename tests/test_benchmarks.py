@@ -118,11 +118,11 @@ def test_the_triangle_has_every_way_to_draw(
 ) -> None:
     """A GAN, a denoiser at four numbers of steps, and what it became; two seeds make one row."""
     found = rows("triangle", ["--out", str(tmp_path / "new")], capsys)
-    steps = [f"digits-diffusion, steps {count} (2 seeds)" for count in (5, 10, 20, 50)]
+    steps = [f"mnist-onestep-denoise, steps {count} (2 seeds)" for count in (5, 10, 20, 50)]
     assert [row["name"] for row in found] == [
-        "digits-gan (2 seeds)",
+        "mnist-cgan (2 seeds)",
         *steps,
-        "onestep (2 seeds)",
+        "mnist-onestep-onestep (2 seeds)",
     ]
     assert found[0]["scores"]["fd"]["value"] != found[-1]["scores"]["fd"]["value"]
 

@@ -416,5 +416,5 @@ def test_a_stage_that_goes_on_from_a_denoiser_takes_over_what_that_is(tmp_path: 
     assert second.family.denoiser == first.family
     assert second.family.condition == "projection"
     assert (second.data, second.start.run) == (first.data, "{denoise}")
-    assert (first.train.minutes, second.train.minutes) == (2.0, 2.0)
+    assert (first.train.minutes, second.train.minutes) == (1.4, 2.6)
     check_stages(command.stages)
