@@ -12,15 +12,14 @@ from torch import Tensor, nn
 from handmade import make_run
 from stylefiles import SMALL2, SMALL3
 from tiny import GAN
-from trilemma import directions, drawing, latentstrips, projecting
+from trilemma import directions, drawing, labelled, latents, latentstrips, projecting
 from trilemma.checkpoint import unpack
 from trilemma.cli.main import main
-from trilemma.directions import Known
-from trilemma.errors import RunError
+from trilemma.errors import DataError, RunError
 from trilemma.exploring import Journey, explore, straight, walked
 from trilemma.families.spaces import Space
 from trilemma.images import read_image, write_png
-from trilemma.latents import points_of, usual
+from trilemma.latents import Known, points_of, usual
 from trilemma.nets.mapping import truncated
 from trilemma.playing import Play, play
 from trilemma.projecting import Search
@@ -57,7 +56,7 @@ def known(recipe: Recipe, *, sides: tuple[str, ...] = ()) -> Known:
     """Make a run `one`, and load it."""
     make_run(Path("runs/one"), recipe, kept=(320,))
     found = find_run("one")
-    return directions.known(found, load_generator(found, device=CPU), sides=sides, say=print)
+    return latents.known(found, load_generator(found, device=CPU), sides=sides, say=print)
 
 
 def rolled(pixels: np.ndarray) -> np.ndarray:
@@ -199,14 +198,39 @@ def test_two_sides_part_as_their_means_do(here: Path) -> None:
         directions.one(place._replace(sides=()), "sides")
 
 
+def test_a_column_of_a_table_is_a_direction(here: Path) -> None:
+    """Oracle: the covariance of points and numbers, by numpy; rows are seeds or their pictures."""
+    place = known(PLAIN)
+    values = [0.5, -1.0, 3.0, 2.0]
+    names = ["1", "all/000004.png", "000007.PNG", "cat-000002.png"]
+    rows = [f"{name},{number},yes" for name, number in zip(names, values, strict=True)]
+    (here / "a b.csv").write_text("\n".join(["file,smile,all", *rows]), encoding="utf-8")
+    way = directions.one(place, "a b.csv:smile").step.double().numpy()
+    points = points_of(place.drawer, place.space, [1, 4, 7, 2])[0][:, 0].double().numpy()
+    shares = np.array(values) - np.mean(values)
+    by_hand = shares @ (points - points.mean(0))
+    assert way / np.linalg.norm(way) == pytest.approx(by_hand / np.linalg.norm(by_hand), abs=1e-5)
+    for word, said in (
+        ("a b.csv:smil", "a b.csv:smil: unknown column 'smil'; allowed: smile, all"),
+        ("a b.csv:all", "a b.csv:all: 4 rows, all alike; a direction needs two that differ"),
+    ):
+        with pytest.raises(RunError, match=said):
+            directions.one(place, word)
+    (here / "b.csv").write_text("file,smile\nme.png,1\nyou.png,0", encoding="utf-8")
+    with pytest.raises(RunError, match="no seed and no picture of one, such as 0000"):
+        directions.one(place, "b.csv:smile")
+    with pytest.raises(DataError, match=r"c\.csv:smile: c\.csv: no such file"):
+        directions.one(place, "c.csv:smile")
+
+
 def test_a_class_is_found_where_a_classifier_ships(monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: along it the classifier's own share of sevens rises, in seeds that found nothing."""
-    monkeypatch.setattr(directions, "DRAWN", 600)
+    monkeypatch.setattr(labelled, "DRAWN", 600)
     found = find_run("bundle:digits-gan")
     drawer = load_generator(found, device=CPU)
-    place = directions.known(found, drawer, say=print)
+    place = latents.known(found, drawer, say=print)
     way = directions.one(place, "class:7")
-    judge = directions.classifier(found, device=CPU, say=print)
+    judge = labelled.classifier(found, device=CPU, say=print)
     assert judge is not None
     shares = []
     for steps in (-2.0, 0.0, 2.0):

@@ -16,7 +16,14 @@ from trilemma.runs import Found
 from trilemma.weights import sha256_of
 
 FOLDER, ENDING = "directions", ".safetensors"  # of a run, where those that were saved lie
-OTHERS = ("pca:1", "sefa:1", "class:NAME", "sides", f"FILE{ENDING}")  # that need no saving
+OTHERS = (
+    "pca:1",
+    "sefa:1",
+    "class:NAME",
+    "FILE.csv:NAME",
+    "sides",
+    f"FILE{ENDING}",
+)  # that need no saving
 
 Say = Callable[[str], None]
 

@@ -1,62 +1,28 @@
 """Ways to move the pictures of a generator: the strongest, those towards a label, saved ones.
 
 A step along a direction is one standard deviation of the points. Words that name one: pca:2,
-sefa:1, class:7, sides, the name it was saved under, or its file.
+sefa:1, class:7, faces.csv:smile, sides, the name it was saved under, or its file.
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from trilemma.directionfiles import Direction, read
 from trilemma.errors import RunError
-from trilemma.extracting import classifier
 from trilemma.families.spaces import Space, activations, matrix
-from trilemma.features import cache
-from trilemma.latents import pictures_of, points_of, space_of, usual
-from trilemma.maths.directions import carried, factorised, parting, principal, stepped
-from trilemma.recipe.closest import unknown
+from trilemma.labelled import TABLE, of_class, of_sides, of_table
+from trilemma.latents import Known, known, points_of, usual
+from trilemma.maths.directions import carried, factorised, principal, stepped
 from trilemma.runs import Found
-from trilemma.sampling import Drawer, check_seeds
+from trilemma.sampling import Drawer
 
-DRAWN = 4_000  # seeds of which pictures are drawn, to see which show a class
 HEARD = 2_000  # seeds of which a layer's activations are taken
-FEWEST = 20.0  # of their images that show a class, at least
-LISTED = re.compile(r"\d+(,\d+)*")  # seeds
-DRAWN_FILE = re.compile(r"(?:.*-)?(\d+)\.[A-Za-z]+")  # as `sample --format folder` names them
 
 Say = Callable[[str], None]
-Progress = Callable[[int, int], None]
-
-
-class Known(NamedTuple):
-    """What directions are found in."""
-
-    found: Found
-    drawer: Drawer
-    space: Space
-    sides: tuple[str, ...]  # two: seeds 1,4,7, or a folder of pictures of seeds; else none
-    say: Say
-    progress: Progress  # of pictures
-
-
-def known(
-    found: Found,
-    drawer: Drawer,
-    *,
-    sides: Sequence[str] = (),
-    say: Say,
-    progress: Progress = lambda done, total: None,
-) -> Known:
-    """Look where a run's directions are found. RunError: it has none."""
-    space = space_of(drawer, found.name, "directions")
-    return Known(found, drawer, space, tuple(sides), say, progress)
 
 
 def _pca(place: Known, count: int) -> Tensor:
@@ -106,66 +72,6 @@ def strongest(place: Known, kind: str, count: int) -> list[Direction]:
     ]
 
 
-def of_class(place: Known, name: str) -> Direction:
-    """Give the way towards pictures that a classifier takes for a class.
-
-    RunError: no classifier of the run's images is there, it knows no such class, or hardly any
-    picture shows it.
-    """
-    run, drawer, space = place.found.name, place.drawer, place.space
-    judge = classifier(place.found, device=drawer.device, say=place.say)
-    if judge is None:
-        raise RunError(
-            f"class:{name}: no classifier of {run}'s images is there; sort pictures of seeds "
-            "into two folders by hand: --sides FOLDER FOLDER"
-        )
-    if name not in judge.classes:
-        raise RunError(f"class:{name}: {unknown('class', name, judge.classes)}")
-    place.say(f"class:{name}: looking at {DRAWN:,} pictures of {run}")
-    points, told = points_of(drawer, space, range(DRAWN))
-    pixels = pictures_of(drawer, space, points, told=told, progress=place.progress)
-    logits = torch.from_numpy(cache.features(judge, pixels).logits)
-    share = logits.double().softmax(1)[:, judge.classes.index(name)]
-    if min(share.sum(), (1 - share).sum()) < FEWEST:
-        raise RunError(f"class:{name}: {share.sum():.0f} of {DRAWN:,} pictures of {run} show it")
-    flat = points.cpu()[:, 0]
-    way = stepped(parting(flat, share)[None], flat)[0]
-    how = f"class {name}, {share.sum():.0f} of {DRAWN:,} pictures"
-    return Direction(name=f"class:{name}", space=space.name, step=way.float(), how=how)
-
-
-def of_sides(place: Known) -> Direction:
-    """Give the way from the second side's seeds to the first's. RunError: a side has none."""
-    if len(place.sides) != 2:
-        raise RunError("sides: name two: --sides 1,4,7 2,3,9, or two folders of pictures of seeds")
-    having, lacking = (seeds_of(side) for side in place.sides)
-    points, _ = points_of(place.drawer, place.space, [*having, *lacking])
-    share = torch.tensor([1.0] * len(having) + [0.0] * len(lacking))
-    way = parting(points[:, 0].cpu(), share)
-    step = stepped(way[None], usual(place.drawer, place.space).cpu())[0]
-    how = f"{len(having)} seeds against {len(lacking)}"
-    return Direction(name="sides", space=place.space.name, step=step.float(), how=how)
-
-
-def seeds_of(side: str) -> list[int]:
-    """Read 1,4,7, or the names of the files in a folder, as `sample --format folder` gives them.
-
-    RunError: neither.
-    """
-    if LISTED.fullmatch(side):
-        seeds = [int(word) for word in side.split(",")]
-    else:
-        names = [path.name for path in sorted(Path(side).glob("*")) if path.is_file()]
-        seeds = [int(match[1]) for name in names if (match := DRAWN_FILE.fullmatch(name))]
-    if not seeds:
-        raise RunError(
-            f"--sides {side}: no seeds; allowed: 1,4,7, or a folder of files such as 000007.png "
-            "(trilemma sample RUN --format folder)"
-        )
-    check_seeds(seeds)
-    return seeds
-
-
 def several(place: Known, words: Sequence[str]) -> list[Direction]:
     """Find directions: pca:5 are the first five, all others one each. RunError: as `one`."""
     found: list[Direction] = []
@@ -190,6 +96,8 @@ def one(place: Known, word: str) -> Direction:
         return of_class(place, rest)
     if word == "sides":
         return of_sides(place)
+    if TABLE.match(word):
+        return of_table(place, word)
     size = points_of(place.drawer, place.space, [0])[0].shape[-1]
     return read(place.found, place.space, word, numbers=size, say=place.say)
 

@@ -1,6 +1,7 @@
 """Seeds -> latents -> points -> pictures: what lies between a seed and its image, to be moved."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,10 +12,12 @@ from trilemma.errors import RunError
 from trilemma.families import conditions
 from trilemma.families.spaces import Space
 from trilemma.images import to_pixels
+from trilemma.runs import Found
 from trilemma.sampling import BATCH, Drawer, Pixels
 
 SAMPLES = 10_000  # seeds whose points say what is usual; an image is drawn of none
 
+Say = Callable[[str], None]
 Progress = Callable[[int, int], None]
 
 
@@ -96,3 +99,27 @@ def pictures_of(
         parts.append(to_pixels(images).cpu().numpy())
         progress(sum(map(len, parts)), len(points))
     return np.concatenate(parts)
+
+
+class Known(NamedTuple):
+    """A run whose points can be moved: what directions are found in."""
+
+    found: Found
+    drawer: Drawer
+    space: Space
+    sides: tuple[str, ...]  # two: seeds 1,4,7, or a folder of pictures of seeds; else none
+    say: Say
+    progress: Progress  # of pictures
+
+
+def known(
+    found: Found,
+    drawer: Drawer,
+    *,
+    sides: Sequence[str] = (),
+    say: Say,
+    progress: Progress = lambda done, total: None,
+) -> Known:
+    """Look where a run's directions are found. RunError: it has none."""
+    space = space_of(drawer, found.name, "directions")
+    return Known(found, drawer, space, tuple(sides), say, progress)

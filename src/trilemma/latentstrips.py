@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from trilemma.directionfiles import Direction
-from trilemma.directions import Known, moved
-from trilemma.latents import centre, pictures_of, points_of, styles_of
+from trilemma.directions import moved
+from trilemma.latents import Known, centre, pictures_of, points_of, styles_of
 from trilemma.report.strips import Strip
 from trilemma.sampling import Pixels
 

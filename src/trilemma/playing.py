@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from trilemma import counting, directionfiles, directions, latentstrips, projectionfiles, telling
-from trilemma.directions import Known
 from trilemma.errors import RunError
 from trilemma.images import read_image, write_png
-from trilemma.latents import points_of
+from trilemma.latents import Known, known, points_of
 from trilemma.latentstrips import Middle
 from trilemma.projecting import project
 from trilemma.recipe.recipe import parse_size
@@ -99,7 +98,7 @@ def opened(run: str, asked: Play, *, device: torch.device, say: Say, progress: P
     shows = telling.all_along(drawer, found.name, asked.shows, asked.attributes)
     if words := telling.said(drawer, shows):
         say(f"{found.name}: {words[0].lower()}{words[1:]}")
-    return directions.known(
+    return known(
         found,
         replace(drawer, asked=shows.row),
         sides=asked.sides,

@@ -46,7 +46,7 @@ class Arguments:
     layers: str = ""  # of style-based networks, that --direction moves or --mix lends: 4-7
     truncation: bool = False  # a strip of each seed towards the mean picture and beyond it
     mix: tuple[int, ...] = ()  # style-based: seeds whose styles the --seeds are given
-    directions: tuple[str, ...] = ()  # strips along pca:5, sefa:5, class:7, sides, or saved ones
+    directions: tuple[str, ...] = ()  # pca:5 sefa:5 class:7 faces.csv:smile sides, or saved
     sides: tuple[str, ...] = ()  # two, for sides: seeds 1,4,7, or folders of pictures of seeds
     save_direction: tuple[str, ...] = ()  # under a name, for later: smile=pca:2 or smile=sides
     project: str = ""  # picture that is looked for; --direction and --directions then move it

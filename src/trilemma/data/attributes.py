@@ -50,16 +50,27 @@ def read_attributes(path: Path, images: Sequence[str]) -> Attributes:
     return Attributes(header, np.array([known[key] for key in taken], dtype=np.float32))
 
 
-def _rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
+def read_table(path: Path, *, what: str) -> tuple[list[str], Attributes]:
+    """Read a whole table: what its rows begin with, and their numbers; what: asks for it, in words.
+
+    DataError: as `read_attributes`.
+    """
+    header, rows = _rows(path, what)
+    numbers = [_numbers(row[1:], header, row[0], path) for row in rows]
+    values = np.array(numbers, dtype=np.float32).reshape(-1, len(header))
+    return [_key(row[0]) for row in rows], Attributes(header, values)
+
+
+def _rows(path: Path, what: str = "data.attributes") -> tuple[tuple[str, ...], list[list[str]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise DataError(
-            f"data.attributes: {path}: no such file; it is a CSV with a header, then a file name "
+            f"{what}: {path}: no such file; it is a CSV with a header, then a file name "
             "and numbers in each row"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"data.attributes: {path} cannot be read ({error})") from None
+        raise DataError(f"{what}: {path} cannot be read ({error})") from None
     comma = ";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ","
     rows = [row for row in csv.reader(io.StringIO(text), delimiter=comma) if any(row)]
     header = tuple(name.strip() for name in rows[0][1:]) if rows else ()
