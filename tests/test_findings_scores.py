@@ -19,9 +19,10 @@ import tiny
 from trilemma import scoring, speed
 from trilemma.again import DEFAULTS, spelled
 from trilemma.cli.compare import Arguments
-from trilemma.comparison import Comparison, averaged, compare, facts
+from trilemma.comparison import Comparison, compare, facts
 from trilemma.evaluation import METRICS, STANDARD, write_scores
 from trilemma.families.family import DrawOptions
+from trilemma.grouping import averaged
 from trilemma.maths.kernel import kid_difference
 from trilemma.maths.statistics import Z95, median_error, paired, t_quantile, unpaired
 from trilemma.recipe import presets

@@ -51,7 +51,7 @@ def test_bicubic_against_itself_gains_nothing_and_a_level_costs_what_it_does(run
         np.std(values["psnr_y"], ddof=1) / math.sqrt(len(trials))
     )
     off = np.where(trials.high < 255, trials.high + 1, 254).astype(np.uint8)  # one level everywhere
-    one = measure(off, trials, None)
+    one = measure(off, trials, {})
     assert one["psnr_rgb"] == pytest.approx(20 * math.log10(255), abs=1e-9)
 
 

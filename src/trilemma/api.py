@@ -12,13 +12,13 @@ import numpy as np
 from PIL import Image
 
 from trilemma import comparison, devices, trusted, watch
-from trilemma.assessing import assess
 from trilemma.comparison import Comparison
 from trilemma.errors import RunError
 from trilemma.evaluation import STANDARD
 from trilemma.families.family import DrawOptions
 from trilemma.images import grid
 from trilemma.live import say, shown
+from trilemma.pairassessing import assessed_any
 from trilemma.photos import from_pixels
 from trilemma.photowriting import JPEG_QUALITY
 from trilemma.recipe import overrides, presets
@@ -27,6 +27,7 @@ from trilemma.runfolder import RunFolder
 from trilemma.runs import find_run
 from trilemma.sampling import Pixels, drawn, load_generator
 from trilemma.scores import Scores
+from trilemma.sides import How
 from trilemma.upscalers import load_upscaler
 from trilemma.upscaling import Manner, ready
 from trilemma.upscalingfiles import MODEL, OUT, refuse_failure, whole
@@ -163,13 +164,22 @@ def sample(
 
 
 def evaluate(
-    images: str | Run, against: str = "", *, n: int = 0, extractor: str = "auto"
+    images: str | Run,
+    against: str = "",
+    *,
+    n: int = 0,
+    extractor: str = "auto",
+    low: str = "",
+    scale: int = 0,
 ) -> Scores:
     """Score a run, bundle, folder, file or source against real images.
 
-    against "": the run's own held-out split. n 0: as many as are real, from 200 to 2,000.
+    against "": the run's own held-out split. n 0: as many as are real, from 200 to 2,000. An
+    upscaler's enlargements are held against the large images of a folder one by one; low: bicubic,
+    real, or a folder of small ones; scale 0: its own.
     """
-    return assess(name_of(images), against, n=n, extractor=extractor, say=say)
+    how = How(extractor=extractor, device=devices.pick("auto"), say=say)
+    return assessed_any(name_of(images), against, n=n, low=low, scale=scale, how=how).scores
 
 
 def upscale(

@@ -13,17 +13,11 @@ from trilemma.data.shape import Shape
 from trilemma.data.sources import Wanted, open_source, prepare
 from trilemma.data.values import Source
 from trilemma.errors import DataError, OfflineError
-from trilemma.evaluation import (
-    SCHEMA,
-    STANDARD,
-    evaluate_pixels,
-    read_scores,
-    write_scores,
-)
+from trilemma.evaluation import SCHEMA, STANDARD, evaluate_pixels, read_scores, write_scores
 from trilemma.features import cache, files
 from trilemma.features.extractor import Extractor, Features
 from trilemma.images import RESIZE
-from trilemma.pairscores import run_scores
+from trilemma.pairscores import enlarges, parted, run_scores
 from trilemma.places import Say, quiet
 from trilemma.recipe.recipe import DataRecipe
 from trilemma.runfolder import finite
@@ -94,7 +88,8 @@ def assessed(
     if not against and isinstance(fake, Listing):
         raise DataError(f"{images} is no run, so say what to hold it against: --against B")
     real = side_of(against, how, beside=fake) if against else None
-    compared, counts = counting.parted(metrics, modes_of(fake, real))
+    others, asked = parted(metrics, pairs=not against and enlarges(fake))
+    compared, counts = counting.parted(others, modes_of(fake, real))
     shape = joint_shape(fake, real, how)
     scored, reference = both_opened(fake, real, shape, n, how)
     train = floor_source(fake, real, reference, shape, how)
@@ -109,10 +104,10 @@ def assessed(
         checkpoint=fake.checkpoint if isinstance(fake, runs.Found) else "",
     )
     if counts:
-        met = mode_scores(fake, real, scored, shape, counts, n=n, how=how)
-        scores = joined(scores, met)
+        scores = joined(scores, mode_scores(fake, real, scored, shape, counts, n=n, how=how))
     if isinstance(fake, runs.Found) and real is None:
-        scores = joined(scores, run_scores(fake, scored, device=how.device, say=how.say))
+        pairs = run_scores(fake, scored, asked=asked, device=how.device, say=how.say)
+        scores = joined(scores, pairs)
     return Assessed(scores=scores, run=fake if isinstance(fake, runs.Found) else None)
 
 

@@ -3,27 +3,26 @@
 import datetime as dt
 import html
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import combinations
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from trilemma import devices, machine, processes
 from trilemma.again import lasting, spelled
+from trilemma.baselines import is_model
+from trilemma.contenders import Contender, contenders, refuse_alone, shown
+from trilemma.cropviews import crops
 from trilemma.errors import DataError, RunError
 from trilemma.evaluation import SCHEMA, STANDARD, write_scores
 from trilemma.extracting import extractor_for
 from trilemma.fewsteps import Hearing, checked, curves, firsts, mark
-from trilemma.maths.kernel import kid, kid_difference
-from trilemma.maths.statistics import over_seeds, paired, unpaired
+from trilemma.grouping import gathered, group_names, grouped, told_apart
 from trilemma.places import cache_folder
-from trilemma.recipe.naming import differences
-from trilemma.report.contents import Contents, Difference, Note
+from trilemma.report.contents import Contents, Note
 from trilemma.report.page import render, write_page
 from trilemma.report.place import PAGE, STEPS, holds_report
 from trilemma.report.plots import write_plots
@@ -32,8 +31,8 @@ from trilemma.report.tables import write_csv, write_latex
 from trilemma.runfolder import finite
 from trilemma.runs import Found, find_run
 from trilemma.runviews import little_trained, modes_met, view
-from trilemma.scores import Score, Scores
-from trilemma.scoring import Progress, Reference, Say, Scored, look, opened, score_run, tensor
+from trilemma.scores import joined
+from trilemma.scoring import Progress, Reference, Say, Scored, look, opened, score_run
 
 GRID = 64  # images shown of every run
 CROWDED = 0.25  # cores taken by other programs; beyond, a timing is too slow to be let pass
@@ -86,11 +85,13 @@ def compare(
 ) -> Comparison:
     """Score runs or bundles against the held-out images of their data and line them up.
 
+    Beside runs of kind upscale may stand models (bicubic, realesrgan-x4plus, a file of weights):
+    they enlarge what the first such run enlarges.
     n: images drawn of each; 0: as many as are held out, from 200 to 2,000. group: runs that differ
     only in their seed become one, with the error over seeds. few_steps: diffusion runs are drawn
     with every sampler and several numbers of steps, few_steps_n images each (0: from 200 to 512).
     more: options of the verb that this function does not take, for the report's line on how to make
-    it again. RunError: no run.
+    it again. RunError: no run, or models alone.
     """
     if not runs:
         raise RunError("no run to compare; give at least one (trilemma runs lists them)")
@@ -100,7 +101,10 @@ def compare(
     where = devices.pick(device)
     processes.start(where)
     cache_folder(say=say)  # says so where nothing can be kept
+    models = [text for text in runs if is_model(text)]
+    runs = [text for text in runs if not is_model(text)]
     found = [find_run(run, say=say) for run in runs]
+    refuse_alone(models, found)
     places = {mark(one): one for one in found}.values()
     references: dict[tuple[Any, ...], Reference] = {}
     scored = []
@@ -123,7 +127,18 @@ def compare(
     asked |= {"few_steps": few_steps, "few_steps_n": few_steps_n, "device": device, **more}
     typed = [lasting(run, one) for run, one in zip(runs, found, strict=True)]
     groups = grouped(scored) if group else [[one] for one in scored]
-    made = contents(scored, groups, command=spelled(typed, asked))
+    first = next((one for one in scored if one.trials is not None), None)
+    beside = contenders(
+        models,
+        first,
+        names=group_names(groups),
+        metrics=metrics,
+        device=where,
+        say=say,
+        progress=progress,
+    )
+    made = contents(scored, groups, command=spelled([*typed, *models], asked))
+    made = with_models(made, groups, beside, first)
     if few_steps:
         shown = firsts(groups, group_names(groups), dict(zip(map(mark, found), typed, strict=True)))
         hearing = Hearing(say=say, progress=progress)
@@ -159,123 +174,29 @@ def contents(
     )
 
 
-def one_extractor(scored: Sequence[Scored]) -> bool:
-    """Were all runs seen by one extractor, so that one accuracy stands for all numbers?"""
-    return len({one.reference.extractor.id for one in scored}) == 1
-
-
-def grouped(scored: Sequence[Scored]) -> list[list[Scored]]:
-    """Put runs together whose recipes differ in the seed and in nothing else."""
-    groups: list[list[Scored]] = []
-    for one in scored:
-        for group in groups:
-            if all(seed_apart(one.found, member.found) for member in group):
-                group.append(one)
-                break
-        else:
-            groups.append([one])
-    return groups
-
-
-def seed_apart(one: Found, other: Found) -> bool:
-    """Are these two trainings of one recipe with unlike seeds? Bundles do not say it for sure."""
-    apart = {name for name, _, _ in differences(one.recipe, other.recipe)}
-    return apart == {"seed"} and not one.bundle and not other.bundle
-
-
-def group_names(groups: Sequence[Sequence[Scored]]) -> list[str]:
-    """Name runs after their presets; where those are equal, their folders, checkpoints, paths.
-
-    A group of seeds keeps its preset's name, for no folder is its own, unless there are two such.
-    """
-    first = [members[0].found for members in groups]
-    seeds = [f" ({len(members)} seeds)" if len(members) > 1 else "" for members in groups]
-    presets = [found.recipe.preset for found in first]
-    pairs = list(zip(presets, seeds, strict=True))
-    several = Counter(preset for preset, more in pairs if more)
-    kept = [preset if more and several[preset] == 1 else "" for preset, more in pairs]
-    checkpoints = [f"{found.name}@{found.checkpoint}" for found in first]
-    paths = [f"{found.place}@{found.checkpoint}" for found in first]
-    for level in (presets, [found.name for found in first], checkpoints, paths):
-        names = [own or name for own, name in zip(kept, level, strict=True)]
-        if all(names) and len(set(names)) == len(names):
-            break
-    return [name + more for name, more in zip(names, seeds, strict=True)]
-
-
-def gathered(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> Scores:
-    """Collect the scores of all runs; of a group the mean, with its error over seeds."""
-    columns, scores, shares = {}, [], []
-    for name, members in zip(names, groups, strict=True):
-        for member in members:
-            columns.update(member.scores.columns)
-        first = members[0].scores
-        for place, score in enumerate(first.scores):
-            values = [member.scores.scores[place] for member in members]
-            scores.append(averaged(values, name) if len(members) > 1 else replace(score, run=name))
-        shares += [replace(share, run=name) for share in first.shares]
-    return Scores(columns=columns, scores=tuple(scores), shares=tuple(shares))
-
-
-def averaged(values: Sequence[Score], name: str) -> Score:
-    """Average one score over seeds; error and t interval are of the mean of so many trainings."""
-    estimate = over_seeds([score.value for score in values])
-    value, error, low, high = estimate
-    return replace(values[0], run=name, value=value, error=error, low=low, high=high)
-
-
-def told_apart(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> list[Difference]:
-    """Ask of every two runs of one reference whether their KID can be told apart."""
-    return [
-        difference(first, second, names=(one, other))
-        for (one, first), (other, second) in combinations(zip(names, groups, strict=True), 2)
-        if first[0].reference is second[0].reference
-    ]
-
-
-def difference(
-    first: Sequence[Scored], second: Sequence[Scored], *, names: tuple[str, str]
-) -> Difference:
-    """Compare two groups: over their seeds where both have several, else their first over images.
-
-    Trainings from the same seeds are compared in pairs; so are images: those with number i of both
-    come from seed i.
-    """
-    over: Literal["images", "seeds", "pairs"] = "images"
-    if min(len(first), len(second)) < 2:
-        estimate = kid_difference(
-            first=tensor(first[0].features),
-            second=tensor(second[0].features),
-            real=tensor(first[0].reference.real),
-            same_seeds=True,
-        )
-    else:
-        a, b = by_seed(first), by_seed(second)
-        over = "pairs" if a.keys() == b.keys() else "seeds"
-        test = paired if over == "pairs" else unpaired
-        estimate = test(first=list(a.values()), second=list(b.values()))
-    return Difference(
-        first=names[0],
-        second=names[1],
-        metric="kid",
-        column=next((s.column for s in first[0].scores.scores if s.metric == "kid"), ""),
-        difference=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        over=over,
-        trainings=(1, 1) if over == "images" else (len(first), len(second)),
+def with_models(
+    made: Contents,
+    groups: Sequence[Sequence[Scored]],
+    beside: Sequence[Contender],
+    first: Scored | None,
+) -> Contents:
+    """Add models to a report, and the crops of what was enlarged. first: the first upscaler."""
+    runs = {view.name: group[0] for view, group in zip(made.runs, groups, strict=True)}
+    scores = made.scores
+    for one in beside:
+        scores = joined(scores, one.scores)
+    return replace(
+        made,
+        title=" · ".join((made.title, *(one.name for one in beside))),
+        runs=(*made.runs, *(shown(one, grid=GRID) for one in beside)),
+        scores=scores,
+        crops=crops(runs, beside, first),
     )
 
 
-def by_seed(members: Sequence[Scored]) -> dict[int, float]:
-    """Give the KID of each training by its seed, in the order of the seeds."""
-    found = {}
-    for one in sorted(members, key=lambda one: one.found.recipe.seed):
-        known = (score.value for score in one.scores.scores if score.metric == "kid")
-        seen, real = tensor(one.features), tensor(one.reference.real)
-        value = next(known, None)
-        found[one.found.recipe.seed] = kid(fake=seen, real=real).value if value is None else value
-    return found
+def one_extractor(scored: Sequence[Scored]) -> bool:
+    """Were all runs seen by one extractor, so that one accuracy stands for all numbers?"""
+    return len({one.reference.extractor.id for one in scored}) == 1
 
 
 def notes(one: Scored) -> list[Note]:

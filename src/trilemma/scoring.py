@@ -13,7 +13,7 @@ from trilemma.counting import Counted
 from trilemma.data.sources import open_source
 from trilemma.data.splits import ENOUGH_HELD_OUT
 from trilemma.data.values import Source
-from trilemma.enlargements import enlarging, trials_of
+from trilemma.enlargements import Trials, Values, enlarging, trials_of
 from trilemma.evaluation import STANDARD, column, column_id, evaluate, labelled_by
 from trilemma.families.family import DrawOptions
 from trilemma.features import cache
@@ -21,8 +21,8 @@ from trilemma.features.extractor import Extractor, Features
 from trilemma.maths.copying import RARE, Copying, copying
 from trilemma.maths.randomness import rng
 from trilemma.maths.statistics import Z95
-from trilemma.pairscores import megapixel_score, pair_scores
-from trilemma.recipe.recipe import Recipe, UpscaleRecipe
+from trilemma.pairscores import enlarges, megapixel_score, pair_scores, parted
+from trilemma.recipe.recipe import Recipe
 from trilemma.runs import Found
 from trilemma.samplecache import remembered
 from trilemma.sampling import Drawer, Pixels, load_generator
@@ -74,6 +74,8 @@ class Scored:
     speed: Speed
     copies: Copying
     modes: Counted | None = None  # of the run's source, where they are known
+    trials: Trials | None = None  # what an upscaler enlarged
+    values: Values | None = None  # of each of them
 
 
 def refer(
@@ -150,11 +152,12 @@ def score_run(
 
     DataError: an unknown metric, or modes are to be counted that nobody knows.
     """
-    compared, counts = counting.parted(metrics, counting.of(found.recipe.data))
+    others, asked = parted(metrics, pairs=enlarges(found))
+    compared, counts = counting.parted(others, counting.of(found.recipe.data))
     drawer = load_generator(found, device=device, options=options)
     seeds = range(wanted(reference.n, n))
-    trials = None
-    if isinstance(found.recipe.family, UpscaleRecipe):
+    trials, values = None, None
+    if enlarges(found):
         trials = trials_of(found.recipe, reference.source, n or MOST)
         drawer, seeds = enlarging(drawer, trials), range(len(trials))
     pixels = remembered(drawer, found.weights, seeds, progress=progress)
@@ -172,7 +175,7 @@ def score_run(
             found, drawer, pixels, reference, counts, n=n, device=device, progress=progress
         )
     if trials is not None:
-        met, _ = pair_scores(found.name, pixels, trials, device=device)
+        met, values = pair_scores(found.name, pixels, trials, asked=asked, device=device)
     rows = (*scores.scores, *met.scores, near, *speed_scores(found.name, speed))
     if trials is not None:
         rows = (*rows, megapixel_score(found.name, speed, pixels))
@@ -191,6 +194,8 @@ def score_run(
         speed=speed,
         copies=copies,
         modes=modes,
+        trials=trials,
+        values=values,
     )
 
 

@@ -14,9 +14,10 @@ class Arguments:
     """Score runs on equal terms and write one report; runs that differ in the seed are grouped.
 
     A preset's name means its newest run, else the bundle that ships; bundle:NAME is that bundle.
+    Beside runs of kind upscale may stand bicubic, realesrgan-x4plus, or a file of weights.
     """
 
-    runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()  # runs or bundles
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()  # runs or bundles; upscalers
     out: str = "reports"  # folder of report.html, plots and tables; takes an older report's place
     n: int = 0  # images drawn of each; 0: as many as are held out, from 200 to 2,000
     extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, points, stacked; path
