@@ -10,17 +10,20 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import torch
 
 from trilemma import devices, machine, processes
 from trilemma.again import lasting, spelled
 from trilemma.baselines import is_model
 from trilemma.contenders import Contender, contenders, refuse_alone, shown
 from trilemma.cropviews import crops
+from trilemma.enlargements import Look
 from trilemma.errors import DataError, RunError
 from trilemma.evaluation import SCHEMA, STANDARD, write_scores
 from trilemma.extracting import extractor_for
 from trilemma.fewsteps import Hearing, checked, curves, firsts, mark
 from trilemma.grouping import gathered, group_names, grouped, told_apart
+from trilemma.pairscores import enlarges, looks
 from trilemma.places import cache_folder
 from trilemma.report.contents import Contents, Note
 from trilemma.report.page import render, write_page
@@ -105,24 +108,17 @@ def compare(
     runs = [text for text in runs if not is_model(text)]
     found = [find_run(run, say=say) for run in runs]
     refuse_alone(models, found)
-    places = {mark(one): one for one in found}.values()
-    references: dict[tuple[Any, ...], Reference] = {}
-    scored = []
-    for place in places:
-        key = data_of(place)
-        if key not in references:
-            source, train = opened(place, say=say, progress=progress)
-            marks = source.fingerprint, train.fingerprint
-            if marks not in references:
-                chosen = extractor_for(place, extractor, device=where, say=say)
-                references[marks] = look(source, train, chosen, n=n, progress=progress)
-            references[key] = references[marks]
-        say(f"{place.name}: drawing and scoring")
-        scored.append(
-            score_run(place, references[key], n=n, metrics=metrics, device=where, progress=progress)
-        )
-        if scored[-1].speed.crowding > CROWDED:
-            say(f"{place.name}: timed while other programs computed, so its speed is too low")
+    seen_by = looks(metrics, device=where, say=say) if any(map(enlarges, found)) else {}
+    scored = scored_all(
+        list({mark(one): one for one in found}.values()),
+        n=n,
+        extractor=extractor,
+        metrics=metrics,
+        seen_by=seen_by,
+        device=where,
+        say=say,
+        progress=progress,
+    )
     asked = {"n": n, "extractor": extractor, "metrics": metrics, "ungroup": not group}
     asked |= {"few_steps": few_steps, "few_steps_n": few_steps_n, "device": device, **more}
     typed = [lasting(run, one) for run, one in zip(runs, found, strict=True)]
@@ -133,6 +129,7 @@ def compare(
         first,
         names=group_names(groups),
         metrics=metrics,
+        seen_by=seen_by,
         device=where,
         say=say,
         progress=progress,
@@ -144,6 +141,45 @@ def compare(
         hearing = Hearing(say=say, progress=progress)
         made = replace(made, few_steps=curves(shown, n=few_steps_n, hearing=hearing))
     return Comparison(scored=tuple(scored), contents=made)
+
+
+def scored_all(
+    places: Sequence[Found],
+    *,
+    n: int,
+    extractor: str,
+    metrics: Sequence[str],
+    seen_by: Mapping[str, Look],
+    device: torch.device,
+    say: Say,
+    progress: Progress,
+) -> list[Scored]:
+    """Score runs in their order; what they are held against is opened and seen once."""
+    references: dict[tuple[Any, ...], Reference] = {}
+    scored: list[Scored] = []
+    for place in places:
+        key = data_of(place)
+        if key not in references:
+            source, train = opened(place, say=say, progress=progress)
+            marks = source.fingerprint, train.fingerprint
+            if marks not in references:
+                chosen = extractor_for(place, extractor, device=device, say=say)
+                references[marks] = look(source, train, chosen, n=n, progress=progress)
+            references[key] = references[marks]
+        say(f"{place.name}: drawing and scoring")
+        one = score_run(
+            place,
+            references[key],
+            n=n,
+            metrics=metrics,
+            seen_by=seen_by,
+            device=device,
+            progress=progress,
+        )
+        if one.speed.crowding > CROWDED:
+            say(f"{place.name}: timed while other programs computed, so its speed is too low")
+        scored.append(one)
+    return scored
 
 
 def data_of(found: Found) -> tuple[Any, ...]:

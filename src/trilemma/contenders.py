@@ -2,13 +2,13 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from trilemma.baselines import Baseline, enlarged, open_baseline, timed
-from trilemma.enlargements import Values
+from trilemma.enlargements import Look, Values
 from trilemma.errors import RunError
 from trilemma.features import cache
 from trilemma.maths.statistics import median_error
@@ -49,6 +49,7 @@ def contenders(
     *,
     names: Sequence[str],
     metrics: Sequence[str],
+    seen_by: Mapping[str, Look],
     device: torch.device,
     say: Say,
     progress: Progress,
@@ -64,26 +65,27 @@ def contenders(
         name = next(n for n in (baseline.name, text, f"{text} (model)") if n not in taken)
         taken.add(name)
         say(f"{name}: enlarging and scoring")
-        made.append(contender(name, baseline, beside, metrics, device=device, progress=progress))
+        pixels = enlarged(baseline, beside.trials, progress=progress)
+        made.append(contender(name, baseline, pixels, beside, metrics, seen_by, device=device))
     return tuple(made)
 
 
 def contender(
     name: str,
     baseline: Baseline,
+    pixels: Pixels,
     beside: Scored,
     metrics: Sequence[str],
+    seen_by: Mapping[str, Look],
     *,
     device: torch.device,
-    progress: Progress,
 ) -> Contender:
-    """Score one model."""
+    """Score what one model made."""
     trials, reference = beside.trials, beside.reference
     assert trials is not None, "the run is an upscaler"
-    others, asked = parted(metrics, pairs=True)
-    pixels = enlarged(baseline, trials, progress=progress)
+    others, _ = parted(metrics, pairs=True)
     features = cache.features(reference.extractor, pixels)
-    paired, values = pair_scores(name, pixels, trials, asked=asked, device=device)
+    paired, values = pair_scores(name, pixels, trials, seen_by=seen_by, device=device)
     scores = joined(quality(name, features, reference, others), paired)
     seconds = timed(baseline, trials.small[0])
     rows = (*scores.scores, *timings(name, seconds, pixels))

@@ -56,16 +56,15 @@ def pair_scores(
     made: Pixels,
     trials: Trials,
     *,
-    asked: Sequence[str] = (),
+    seen_by: Mapping[str, Look],
     device: torch.device,
-    say: Say = quiet,
 ) -> tuple[Scores, Values]:
     """Score enlarged pixels [N, H, W, C]; also give every image's values.
 
-    Of PAIRED all but LPIPS, and those of LPIPS that were asked for or whose weights are here; dB of
-    psnr_gain are above bicubic on the same images. Errors are those of a mean over images.
+    Of PAIRED those of pixels, and what `looks` loaded; dB of psnr_gain are above bicubic on the
+    same images. Errors are those of a mean over images.
     """
-    values = measured(made, trials, looks(asked, device=device, say=say), device=device)
+    values = measured(made, trials, seen_by, device=device)
     columns = {name: column(trials, name, len(made)) for name in values}
     return scores_of(run, values, columns), values
 
@@ -123,7 +122,8 @@ def run_scores(
     if not enlarges(run) or made.shape[1:3] != size:
         return Scores()
     trials = held_out(run.recipe, len(made), say=say)
-    scores, _ = pair_scores(run.name, made, trials, asked=asked, device=device, say=say)
+    seen_by = looks(asked, device=device, say=say)
+    scores, _ = pair_scores(run.name, made, trials, seen_by=seen_by, device=device)
     rows = tuple(replace(score, checkpoint=run.checkpoint) for score in scores.scores)
     return replace(scores, scores=rows)
 

@@ -1,8 +1,9 @@
 """One run, bundle, folder or source against real images: drawn, seen, scored, timed."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from trilemma.counting import Counted
 from trilemma.data.sources import open_source
 from trilemma.data.splits import ENOUGH_HELD_OUT
 from trilemma.data.values import Source
-from trilemma.enlargements import Trials, Values, enlarging, trials_of
+from trilemma.enlargements import Look, Trials, Values, enlarging, trials_of
 from trilemma.evaluation import STANDARD, column, column_id, evaluate, labelled_by
 from trilemma.families.family import DrawOptions
 from trilemma.features import cache
@@ -145,14 +146,16 @@ def score_run(
     n: int = 0,
     metrics: Sequence[str] = STANDARD,
     options: DrawOptions | None = None,
+    seen_by: Mapping[str, Look] = MappingProxyType({}),
     device: torch.device,
     progress: Progress,
 ) -> Scored:
     """Draw images from seeds 0, 1, ..., score them, look for copies, and time the drawing.
 
+    seen_by: what looks at pairs of an upscaler, as `pairscores.looks` loads it.
     DataError: an unknown metric, or modes are to be counted that nobody knows.
     """
-    others, asked = parted(metrics, pairs=enlarges(found))
+    others, _ = parted(metrics, pairs=enlarges(found))
     compared, counts = counting.parted(others, counting.of(found.recipe.data))
     drawer = load_generator(found, device=device, options=options)
     seeds = range(wanted(reference.n, n))
@@ -175,7 +178,7 @@ def score_run(
             found, drawer, pixels, reference, counts, n=n, device=device, progress=progress
         )
     if trials is not None:
-        met, values = pair_scores(found.name, pixels, trials, asked=asked, device=device)
+        met, values = pair_scores(found.name, pixels, trials, seen_by=seen_by, device=device)
     rows = (*scores.scores, *met.scores, near, *speed_scores(found.name, speed))
     if trials is not None:
         rows = (*rows, megapixel_score(found.name, speed, pixels))
