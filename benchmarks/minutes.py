@@ -50,10 +50,11 @@ def trained(preset: str, minutes: float, asked: argparse.Namespace) -> Row:
     name = f"{preset}-{minutes:g}"
     kept = asked.out / f"{name}.json"
     recipe = recipe_of(preset, minutes, asked)
-    told = {"seed": asked.seed, "asked_n": asked.n, "recipe": canonical(recipe, "")}
+    told = {"seed": asked.seed, "asked_n": asked.n, "threads": asked.threads}
+    told["recipe"] = canonical(recipe, "")
     if kept.is_file():
         row: Row = json.loads(kept.read_text(encoding="utf-8"))
-        if told != {key: row[key] for key in told}:
+        if told != {key: row.get(key, 0) for key in told}:
             raise RunError(f"{kept} is of another seed, --n or recipe; name a new folder: --out")
         return row
     load = machine.load()
@@ -90,6 +91,7 @@ def recipe_of(preset: str, minutes: float, asked: argparse.Namespace) -> Recipe:
     """Read a preset and give it seed, data and minutes."""
     recipe = replace(presets.find(preset).recipe, seed=asked.seed)
     recipe = replace(recipe, data=replace(recipe.data, root=asked.roots.get(preset, "")))
+    recipe = replace(recipe, speed=replace(recipe.speed, threads=asked.threads))
     if asked.tiny:
         smaller = {
             **SMALLEST,
@@ -122,6 +124,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--n", type=int, default=0, help="images of each; 0: as evaluate takes")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: as many as cores")
     parser.add_argument("--out", type=Path, default=Path("runs/minutes"), help="new, or to go on")
     parser.add_argument("--presets", nargs="*", default=PRESETS)
     parser.add_argument("--tiny", action="store_true", help="digits that ship, a step or two")

@@ -16,7 +16,7 @@ from trilemma.errors import RecipeError
 from trilemma.families import build
 from trilemma.families.adaptive import SIGNAL, Adaptive
 from trilemma.families.duel import Duel
-from trilemma.families.family import At, Batch, Family
+from trilemma.families.family import At, Batch, Family, Noise
 from trilemma.maths.augmentation import AUGMENTATIONS, augment, count, next_chance, overfitting
 from trilemma.maths.gan_losses import GAN_LOSSES
 from trilemma.recipe.checking import check
@@ -44,11 +44,9 @@ def recipe(loss: str = "bce", **family: object) -> Recipe:
     return replace(plain, data=replace(plain.data, size="{1}x{0}".format(*SIDES)))
 
 
-class Nothing(nn.Module):
-    """A generator of blank images."""
-
-    def forward(self, z: Tensor) -> Tensor:
-        return torch.zeros(len(z), 1, *SIDES)
+def blank(batch: Batch, noise: Noise, told: Tensor | None) -> Tensor:
+    """Generate blank images."""
+    return torch.zeros(len(noise["latents"]), 1, *SIDES)
 
 
 class ByHeart(nn.Module):
@@ -87,7 +85,7 @@ def test_the_chance_settles_where_overfitting_meets_its_target_and_falls_back(lo
     images = torch.rand(BATCH, 1, *SIDES, generator=torch.Generator().manual_seed(1)) * 2 - 1
     adaptive = family.nets["adaptive"]
     assert isinstance(adaptive, Adaptive)
-    duel = Duel(Nothing(), ByHeart(images), GAN_LOSSES[loss], recipe(loss), adaptive)
+    duel = Duel(blank, ByHeart(images), GAN_LOSSES[loss], recipe(loss), adaptive)
     rest = (0.4 if loss in OF_DIFFERENCES else 0.2) * 9 / 8
     chances = stepped(duel, family, images, 200)
     assert chances[:3] == pytest.approx([0.01, 0.02, 0.03]), "at first it only rises"
@@ -102,7 +100,13 @@ def test_the_signal_of_each_loss() -> None:
     expected = {"least-squares": [1, 1, -1, -1]}
     expected |= {name: [1, -1, 1, 1] for name in OF_DIFFERENCES}
     for name, loss in GAN_LOSSES.items():
-        duel = Duel(Nothing(), Nothing(), loss, recipe(name), Adaptive(target=0.6, ramp=1))
+        duel = Duel(
+            blank,
+            ByHeart(torch.zeros(1, 1, *SIDES)),
+            loss,
+            recipe(name),
+            Adaptive(target=0.6, ramp=1),
+        )
         assert duel.learnt(scores)[SIGNAL].tolist() == expected.get(name, [1, 1, 1, -1]), name
 
 

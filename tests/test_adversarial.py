@@ -1,10 +1,12 @@
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
 from trilemma.families import build
+from trilemma.families.adversarial import generate
 from trilemma.families.duel import Duel
 from trilemma.families.family import At, Batch, DrawOptions, Family
 from trilemma.maths.gan_losses import GAN_LOSSES
@@ -75,9 +77,9 @@ def penalty(settings: AdversarialRecipe, noise: dict[str, Tensor], batch: Batch)
     critic, generator = Linear(), build(recipe()).nets["generator"]
     off = replace(settings, r1=0.0, r2=0.0)
     with_it, without = (
-        Duel(generator, critic, GAN_LOSSES["bce"], Recipe(family=how)).critic_loss(
-            batch, noise, START
-        )[0]
+        Duel(
+            partial(generate, generator), critic, GAN_LOSSES["bce"], Recipe(family=how)
+        ).critic_loss(batch, noise, START)[0]
         for how in (settings, off)
     )
     (gradient,) = torch.autograd.grad((with_it - without).sum(), critic.weight)
@@ -94,7 +96,12 @@ def test_a_penalty_adds_half_gamma_times_the_squared_slope(which: str) -> None:
     results = []
     for gamma in (0.0, 3.0):
         changed = replace(settings, **{which: gamma})
-        duel = Duel(family.nets["generator"], critic, GAN_LOSSES["bce"], Recipe(family=changed))
+        duel = Duel(
+            partial(generate, family.nets["generator"]),
+            critic,
+            GAN_LOSSES["bce"],
+            Recipe(family=changed),
+        )
         results.append(duel.critic_loss(batch, noise, START)[0])
     extra = 0.5 * 3.0 * critic.weight.square().sum().detach()
     torch.testing.assert_close((results[1] - results[0]).detach(), extra.expand(4))

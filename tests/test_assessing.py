@@ -9,11 +9,12 @@ import torch
 
 from handmade import RECIPE, make_run, noise, seeded, write_folder
 from trilemma import extracting, runs
-from trilemma.assessing import assess, assessed, keep, merged, see
+from trilemma.assessing import assess, assessed, see
 from trilemma.errors import DataError, RunError, TrilemmaError
 from trilemma.evaluation import read_scores
 from trilemma.features import cache
 from trilemma.sampling import drawn, load_generator
+from trilemma.scorefile import keep, merged
 from trilemma.scores import Column, Score, Scores
 from trilemma.scoring import quality, refer
 from trilemma.sides import How, Listing, joint_shape, side_of

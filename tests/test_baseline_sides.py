@@ -198,7 +198,7 @@ def test_compare_puts_models_into_the_runs_columns(compared: Comparison, run: Pa
     }
     assert [len(found) for found in columns.values()] == [1, 1, 1]
     named = {score.run for score in scores.scores if score.metric == "psnr_y"}
-    assert named == {"tiny", "bicubic", "mine"}
+    assert named == {"run", "bicubic", "mine"}
     gains = {score.run: score.value for score in scores.scores if score.metric == "psnr_gain"}
     assert gains["bicubic"] == 0
     assert {s.run for s in scores.scores if s.metric == "seconds_per_megapixel"} == named
@@ -210,7 +210,7 @@ def test_crops_are_cut_from_what_they_say(compared: Comparison, run: Path) -> No
     shown = compared.contents.crops
     assert shown is not None
     trials = held_out(find_run(str(run)).recipe)
-    assert shown.columns == ("bicubic", "mine", "tiny")
+    assert shown.columns == ("bicubic", "mine", "run")
     assert [row.rank for row in shown.rows] == ["worst", "median", "best"]
     mine = [row.values["psnr_y"][2] for row in shown.rows]
     assert mine == sorted(mine)

@@ -24,6 +24,7 @@ NEEDS = {  # every script, and what it cannot do without
     "step_dcgan": (),
     "step_denoising_diffusion": ("denoising_diffusion_pytorch", "ema_pytorch"),
     "step_diffusers": ("diffusers",),
+    "triangle": (),
 }
 SHARED = "side_by_side"
 
@@ -110,6 +111,20 @@ def test_losses_stand_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture
     assert first == again
     assert all(row["scores"]["fd"]["value"] > row["scores"]["fd"]["floor"] for row in first)
     assert read_image(tmp_path / "new" / "losses.png", channels=1).shape[:2] == (2 * 56, 12 * 56)
+
+
+def test_the_triangle_has_every_way_to_draw(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A GAN, a denoiser at four numbers of steps, and what it became; two seeds make one row."""
+    found = rows("triangle", ["--out", str(tmp_path / "new")], capsys)
+    steps = [f"digits-diffusion, steps {count} (2 seeds)" for count in (5, 10, 20, 50)]
+    assert [row["name"] for row in found] == [
+        "digits-gan (2 seeds)",
+        *steps,
+        "onestep (2 seeds)",
+    ]
+    assert found[0]["scores"]["fd"]["value"] != found[-1]["scores"]["fd"]["value"]
 
 
 def test_losses_differ_where_their_intervals_say_so() -> None:

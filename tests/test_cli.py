@@ -183,13 +183,14 @@ def test_a_box_becomes_a_line() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "no preset; allowed: cats-dcgan, cats-r3gan, cats-sr-compact"),
+        ("", "no preset; allowed: cats-dcgan, cats-pipeline, cats-r3gan"),
         ("digits-gna", "closest: digits-gan, "),
         ("mnist-dcgan mnist-ddpm", "'mnist-ddpm' is a second preset after 'mnist-dcgan'"),
         ("mnist-dcgan --config a.toml", "each give the recipe; allowed: one"),
         ("mnist-dcgan --seed 1 --seeds 1,2", "--seed and --seeds are both given"),
         ("mnist-dcgan --seeds 1,1", "different numbers"),
-        ("mnist-dcgan --seeds a", "allowed: numbers, such as 0,1,2"),
+        ("mnist-dcgan --seeds a", "--seeds is 'a'; allowed: numbers, such as 1 2 or 1,2;"),
+        ("mnist-dcgan --lr abc", "--lr is 'abc'; allowed: a number;"),
         ("mnist-dcgan --train.epoch 3", "closest: --train.epochs"),
         ("mnist-dcgan --minuts 3", "closest: --minutes"),
         ("mnist-dcgan --minutes abc", "--minutes is 'abc'; allowed: a number;"),

@@ -92,7 +92,7 @@ def of(runs: Path, *names: str, **how: Any) -> Comparison:
 
 def test_seeds_become_one_row_with_the_error_of_their_mean(runs: Path, whole: Comparison) -> None:
     """Oracle: the mean and the deviation over the square root of three, of the single runs."""
-    assert [view.name for view in whole.contents.runs] == ["tiny-gan (3 seeds)", "tiny-diffusion"]
+    assert [view.name for view in whole.contents.runs] == ["tiny-gan (3 seeds)", "diffusion"]
     assert whole.contents.runs[0].members == ("gan-0", "gan-1", "gan-2")
     assert whole.contents.runs[0].seeds == (0, 1, 2)
     apart = of(runs, "gan-0", "gan-1", "gan-2", "diffusion", group=False)
@@ -103,9 +103,7 @@ def test_seeds_become_one_row_with_the_error_of_their_mean(runs: Path, whole: Co
         mean, error = values(whole, metric)["tiny-gan (3 seeds)"]
         assert mean == pytest.approx(statistics.fmean(three))
         assert error == pytest.approx(statistics.stdev(three) / 3**0.5)
-        assert values(whole, metric)["tiny-diffusion"] == pytest.approx(
-            single["diffusion"], nan_ok=True
-        )
+        assert values(whole, metric)["diffusion"] == pytest.approx(single["diffusion"], nan_ok=True)
 
 
 def test_a_group_is_named_after_its_preset_beside_a_single_run_of_it_too(runs: Path) -> None:
@@ -131,10 +129,10 @@ def test_unlike_data_stand_in_tables_of_their_own_with_the_reason(runs: Path) ->
     made = of(runs, "gan-0", "elsewhere", extractor="pixels", n=60)
     reader = words.read("en")
     first, second, speed = lineup.blocks(made.contents, reader, "en")
-    assert (first.runs, second.runs) == (("tiny-gan",), ("elsewhere",))
+    assert (first.runs, second.runs) == (("gan-0",), ("elsewhere",))
     for what in ("digits:test", "other:test"):
         assert what in second.apart
-    assert set(speed.runs) == {"tiny-gan", "elsewhere"}
+    assert set(speed.runs) == {"gan-0", "elsewhere"}
     assert made.contents.differences == ()
     assert second.apart in re.sub(r"\s+", " ", render(made.contents).replace("&amp;", "&"))
 
@@ -187,7 +185,7 @@ def test_files_of_a_report(whole: Comparison, tmp_path: Path) -> None:
     assert len(kept.scores) == len(whole.contents.scores.scores)
     assert facts(whole) == json.loads((page.parent / "scores.json").read_text("utf-8"))
     text = page.read_text(encoding="utf-8")
-    for said in ("tiny-gan (3 seeds)", "tiny-diffusion", "trilemma compare /", "digits:test"):
+    for said in ("tiny-gan (3 seeds)", "diffusion", "trilemma compare /", "digits:test"):
         assert said in text
     assert not re.search(r"""(?:src|href)=["']https?:""", text)
 
@@ -206,7 +204,7 @@ def test_the_verb_prints_writes_and_speaks_portuguese(
     out, err = capsys.readouterr()
     assert f"the report in {tmp_path / 'pt'} will be written anew" in err
     printed = json.loads(out)
-    assert {score["run"] for score in printed["scores"]} == {"tiny-gan", "tiny-diffusion"}
+    assert {score["run"] for score in printed["scores"]} == {"gan-0", "diffusion"}
     page = (tmp_path / "pt" / "report.html").read_text(encoding="utf-8")
     assert '<html lang="pt-BR"' in page
     assert "O triângulo impossível" in page

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import tiny
-from trilemma import drawing, exploring, watch
+from trilemma import drawing, exploring, telling, watch
 from trilemma.average import kept
 from trilemma.data.labels import labelled
 from trilemma.data.sources import open_source
@@ -255,9 +255,36 @@ def test_a_walk_shows_one_class_all_along(tmp_path: Path, kind: str) -> None:
     drawer = load_generator(str(run), device=torch.device("cpu"))
     for shows, label in (("7", 7), ("", 0)):
         asked = Journey(seeds=(5, 9), shows=shows)
-        row = exploring.shown_all_along(drawer, "run", asked)
+        row = telling.all_along(drawer, "run", asked.shows, ()).row
         assert row == tuple(float(place == label) for place in range(10))
         told = replace(drawer, asked=row)
         latents = exploring.latents_of(told, [5, 9])
         pictures = exploring.pictures(told, latents, lambda done, total: None)
         np.testing.assert_allclose(pictures.astype(int), drawn(told, [5, 9]).astype(int), atol=1)
+    seven = telling.all_along(drawer, "run", "7", ())
+    made = telling.otherwise(drawer, seven, [5, 9, 5], lambda done, total: None)
+    assert made is not None and telling.said(drawer, seven).endswith("class 7")
+    (knob,) = made.knobs
+    assert (made.seeds, knob.words, knob.at, made.left_out) == ((5, 9), tuple("0123456789"), 7, 0)
+    for label in (2, 7):
+        told = replace(drawer, asked=tuple(float(place == label) for place in range(10)))
+        close = knob.pixels[label].astype(int) - drawn(told, [5, 9])
+        assert abs(close).max() <= 1
+
+
+def test_attributes_are_moved_one_at_a_time(tmp_path: Path) -> None:
+    """60 files, named by their numbers: odd is 0 or 1, number 0 to 59."""
+    recipe = tiny.recipe(tiny.numbered(tmp_path / "digits"), FAMILIES["concat"])
+    recipe = replace(recipe, data=replace(recipe.data, attributes="faces.csv"))
+    run = watch.train(recipe, out=tmp_path / "run").folder.path
+    drawer = load_generator(str(run), device=torch.device("cpu"))
+    shown = telling.all_along(drawer, "run", "", ("odd=1",))
+    assert shown.row[0] == 1.0
+    assert telling.said(drawer, shown) == "Asked for: odd=1; other attributes are at their mean"
+    made = telling.otherwise(drawer, shown, [3], lambda done, total: None)
+    assert made is not None
+    odd, number = made.knobs
+    assert [odd.words[place] for place in (0, 3, 6)] == ["0", "0.5", "1"]
+    assert (odd.at, number.at, len(number.words)) == (6, 3, telling.VALUES)
+    told = replace(drawer, asked=(-1.0, shown.row[1]))
+    assert abs(odd.pixels[0].astype(int) - drawn(told, [3])).max() <= 1

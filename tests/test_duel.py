@@ -1,12 +1,14 @@
 """What the critic's phase adds to a loss: penalties, clipping, what is logged, by closed forms."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from trilemma.families import build
+from trilemma.families.adversarial import generate
 from trilemma.families.duel import Duel
 from trilemma.families.family import At, Batch
 from trilemma.maths.gan_losses import GAN_LOSSES
@@ -51,7 +53,11 @@ def duel(critic: nn.Module, **changes: object) -> tuple[Duel, Batch, dict[str, T
     rng = torch.Generator().manual_seed(1)
     noise = {name: draw(4, rng) for name, draw in made.phases[0].noise.items()}
     batch = Batch(torch.rand(4, 1, 28, 28, generator=rng) * 2 - 1)
-    return Duel(made.nets["generator"], critic, GAN_LOSSES[family.loss], recipe), batch, noise
+    return (
+        Duel(partial(generate, made.nets["generator"]), critic, GAN_LOSSES[family.loss], recipe),
+        batch,
+        noise,
+    )
 
 
 @pytest.mark.parametrize("which", ["gp", "dragan"])
@@ -78,7 +84,7 @@ def test_the_slope_is_taken_between_real_and_fake_images() -> None:
     strict, batch, noise = duel(critic, loss="wasserstein", gp=10.0)
     _, scalars = strict.critic_loss(batch, noise, START)
     with torch.no_grad():
-        fakes = strict.generator(noise["latents"])
+        fakes = strict.generate(batch, noise, None)
     share = noise["between"].reshape(4, 1, 1, 1)
     places = (1 - share) * batch.images + share * fakes
     torch.testing.assert_close(scalars["slope_between"], 0.3 * places.flatten(1).norm(dim=1))
@@ -100,7 +106,7 @@ def test_a_clipped_critic_is_looked_at_and_not_penalised() -> None:
     losses, scalars = clipped.critic_loss(batch, noise, START)
     torch.testing.assert_close(scalars["slope_between"], critic.weight.detach().norm().expand(4))
     with torch.no_grad():
-        fakes = clipped.generator(noise["latents"])
+        fakes = clipped.generate(batch, noise, None)
         distance = critic(batch.images) - critic(fakes)
     torch.testing.assert_close(scalars["wasserstein"], distance)
     torch.testing.assert_close(losses.detach(), -distance)
@@ -132,9 +138,12 @@ def test_every_penalty_reaches_the_weights_of_a_real_critic(which: str) -> None:
     made, batch, noise = duel(Linear(), loss="wasserstein", **{which: 10.0})
     family = build(made.whole_recipe)
     critic, generator = family.nets["critic"].double(), family.nets["generator"].double()
-    wide = Duel(generator, critic, made.loss, made.whole_recipe)
+    fakes = partial(generate, generator)
+    wide = Duel(fakes, critic, made.loss, made.whole_recipe)
     off = replace(made.recipe, **{which: 0.0, "clip_weights": 1.0})  # type: ignore[arg-type]
-    bare = Duel(generator, critic, made.loss, replace(made.whole_recipe, family=off))
+    bare = Duel(
+        partial(generate, generator), critic, made.loss, replace(made.whole_recipe, family=off)
+    )
     batch = Batch(batch.images.double())
     noise = {name: tensor.double() for name, tensor in noise.items()}
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from handmade import noise
 from trilemma.report import explorer
-from trilemma.report.explored import Around, Explored, Likes, Place, Walk
+from trilemma.report.explored import Around, Explored, Knob, Likes, Place, Told, Walk
 
 VOID = {"meta", "img", "input"}
 PLACES = [Place(a, b, i / 3) for a, b in ((4, 70), (70, 4)) for i in range(3)]
@@ -207,3 +207,48 @@ def test_a_page_of_large_colour_pictures_is_below_ten_megabytes() -> None:
     around = Around(seed=1, pixels=pixels[60:], side=7, step=15.0)
     html = explorer.render(replace(shown(), walk=walk, around=around))
     assert len(html.encode()) < 10e6
+
+
+def told(*words: tuple[str, ...], names: tuple[str, ...]) -> Told:
+    """Give noise for two seeds in every position of some knobs."""
+    knobs = tuple(
+        Knob(
+            name=name,
+            words=positions,
+            pixels=noise(2 * len(positions), 8, seed=i).reshape(-1, 2, 8, 8, 1),
+            at=1,
+        )
+        for i, (name, positions) in enumerate(zip(names, words, strict=True))
+    )
+    return Told(seeds=(4, 70), knobs=knobs, left_out=3)
+
+
+def test_classes_have_buttons_and_attributes_sliders() -> None:
+    classes = told(("ant", "<i>", "cow"), names=("class",))
+    page = Page(html := explorer.render(replace(shown(), told=classes)))
+    buttons = [a for a in page.all("button") if "data-knob" in a]
+    assert [(a["data-position"], a["aria-pressed"]) for a in buttons] == [
+        ("0", "false"),
+        ("1", "true"),
+        ("2", "false"),
+    ]
+    assert "<i>" not in html and "3 more classes are left out" in page.text
+    pictures = [a for a in page.all("img") if "data-told" in a]
+    for seed, picture in enumerate(pictures):
+        assert np.array_equal(decoded(picture["src"]), classes.knobs[0].pixels[1, seed, :, :, 0])
+    kept = json.loads(page.scripts[0])["told"][0]
+    assert np.array_equal(decoded(kept["frames"][2][1]), classes.knobs[0].pixels[2, 1, :, :, 0])
+    two = told(("0", "0.5", "1"), ("-3", "0", "3"), names=("smile", "angle"))
+    page = Page(explorer.render(replace(shown(), told=two)))
+    sliders = [a for a in page.all("input") if "data-knob" in a]
+    assert [(a["data-knob"], a["max"], a["value"]) for a in sliders] == [
+        ("0", "2", "1"),
+        ("1", "2", "1"),
+    ]
+    assert "smile 0.5" in page.text and "One attribute moves at a time" in page.text
+
+
+def test_a_page_of_a_network_that_is_told_nothing_has_no_such_section() -> None:
+    page = Page(explorer.render(shown()))
+    assert "The same seeds" not in page.text
+    assert json.loads(page.scripts[0])["told"] == []

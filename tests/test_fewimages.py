@@ -7,8 +7,10 @@ import pytest
 import tiny
 from trilemma.cli.arguments import parse_train
 from trilemma.cli.main import main
-from trilemma.data.fewimages import ADAPTIVE, MORE, long_enough, of_few
+from trilemma.data.fewimages import ADAPTIVE, MORE, held_out, long_enough, of_few
 from trilemma.data.health import health
+from trilemma.data.named import read_digits
+from trilemma.images import write_png
 from trilemma.recipe.checking import check
 
 
@@ -57,3 +59,55 @@ def test_a_folder_is_told_and_a_set_with_a_preset_is_not(
     assert main(words) == 0
     printed = capsys.readouterr().out
     assert "small set:   it sees every image about" in printed
+
+
+@pytest.mark.parametrize(
+    ("count", "images", "words"),
+    [
+        (
+            2,
+            20,
+            "cannot be scored or compared (that takes 3); hold out more with --data.held-out 0.5",
+        ),
+        (3, 30, "scores are not shown (that takes 10), and copies not told; hold out more with --"),
+        (1, 8, "(that takes 3); hold out more with --data.held-out 0.38"),
+        (1, 4, "cannot be scored or compared (that takes 3); add images"),
+        (19, 190, "too few to tell copies, and for narrow errors; hold out more with --data.held"),
+        (20, 200, ""),
+    ],
+)
+def test_too_few_that_are_held_out_say_what_would_do(count: int, images: int, words: str) -> None:
+    said = held_out(count, images, own_split=False)
+    assert words in said and bool(words) == bool(said)
+    if words:
+        assert held_out(count, images, own_split=True).endswith("; add test images")
+
+
+def test_a_training_says_so_before_the_wait_and_compare_what_would_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, picture in enumerate(read_digits(Path(), "train")[0][:20]):
+        write_png(folder / f"{number}.png", picture)
+    run = str(tmp_path / "run")
+    options = [
+        "--data.source",
+        "folder",
+        "--data.root",
+        str(folder),
+        "--data.size",
+        "28x28",
+        "--data.channels",
+        "1",
+    ]
+    lengths = ["--train.images", "64", "--train.batch-size", "8", "--watch.n", "3"]
+    assert main(["train", "tiny-gan", *options, *lengths, "--out", run]) == 0
+    heard = capsys.readouterr().err
+    begun = "2 of them are held out: the run cannot be scored or compared (that takes 3)"
+    assert begun in heard and heard.index(begun) < heard.index("finished")
+    for verb in ("compare", "evaluate"):
+        assert main([verb, run, "--device", "cpu"]) == 2
+        assert (
+            "2 images are held out; scores take 3: hold the run against" in capsys.readouterr().err
+        )

@@ -71,7 +71,7 @@ def test_each_point_is_scored_as_its_images_are(runs: Path, asked: list[Drawn]) 
     made = of(runs, "diffusion", "gan")
     (curve,) = made.contents.few_steps
     assert (curve.run, curve.drawn, curve.called) == (
-        "tiny-diffusion",
+        "diffusion",
         "diffusion",
         str(runs / "diffusion"),
     )
@@ -103,7 +103,7 @@ def test_a_gan_of_the_same_images_is_one_point_at_one_evaluation(
 ) -> None:
     (curve,) = of(runs, "gan", "diffusion", "elsewhere").contents.few_steps
     (point,) = curve.beside
-    assert (point.run, point.sampler, point.evaluations, point.fd.n) == ("tiny-gan", "", 1, FEW)
+    assert (point.run, point.sampler, point.evaluations, point.fd.n) == ("gan", "", 1, FEW)
 
 
 def test_a_group_is_drawn_from_its_first_run(runs: Path, asked: list[Drawn]) -> None:
@@ -169,7 +169,7 @@ def test_a_second_report_draws_nothing(
     said: list[str] = []
     monkeypatch.setattr(fewsteps, "LADDER", (2, 5))
     first = of(runs, "diffusion", say=said.append).contents.few_steps
-    assert sum("few steps of tiny-diffusion: about" in line for line in said) == 1
+    assert sum("few steps of diffusion: about" in line for line in said) == 1
     monkeypatch.setattr(
         "trilemma.samplecache.drawn_together", lambda *_, **__: pytest.fail("drawn again")
     )

@@ -107,6 +107,22 @@ def test_minutes_are_a_budget_with_its_scores(
     assert plans[-1] == trained.state.images_total
 
 
+def test_a_later_stage_that_has_begun_gets_the_time_that_is_left(
+    hostile: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quarter of the time that was measured: more images, and not back into the first stage."""
+    paced(clock, lambda gone: 1.0, monkeypatch)
+    built = watch.built
+    monkeypatch.setattr(watch, "built", lambda *a, **k: replace(built(*a, **k), patient_until=0.6))
+    trained = watch.train(tiny.recipe(hostile, images=0, minutes=3.0), out=tmp_path)
+    assert trained.state is not None
+    first, half, last = tiny.events(tmp_path, "horizon")
+    assert half["images_total"] == first["images_total"], "the first stage says little of the next"
+    assert last["images_total"] > 1.2 * half["images_total"]
+    assert last["images_seen"] >= 0.6 * last["images_total"]
+    assert tiny.events(tmp_path, "end")[0]["why"] == "done"
+
+
 def test_images_are_a_limit_to_what_is_planned_anew(
     hostile: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from report_demo import demo, many, only, score
 from trilemma.grouping import averaged
 from trilemma.report import bars, plots, words
 from trilemma.report.contents import Contents, Curve
+from trilemma.report.page import render
 from trilemma.report.views import Reader
 from trilemma.scores import Scores
 
@@ -132,3 +133,23 @@ def test_matplotlib_is_imported_late() -> None:
     code = "import sys, trilemma.report.plots; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_unlike_losses_have_frames_of_their_own() -> None:
+    """100 to 200 beside 1 to 2: the second would fill a hundredth of the height."""
+
+    def loss(low: float) -> Curve:
+        values = tuple(low * (2 - i / 99) for i in range(100))
+        return Curve(
+            images_seen=tuple(range(100)), seconds=tuple(map(float, range(100))), values=values
+        )
+
+    run = replace(demo().runs[0], losses={"critic": loss(100.0), "generator": loss(1.0)})
+    contents = replace(demo(), runs=(run,))
+    figure = plots.loss_figure(contents, ENGLISH)
+    assert [len(panel.lines) for panel in figure.axes] == [1, 1, 1, 1]
+    alike = replace(run, losses={"critic": loss(1.0), "generator": loss(1.5)})
+    figure = plots.loss_figure(replace(contents, runs=(alike,)), ENGLISH)
+    assert [len(panel.lines) for panel in figure.axes] == [2, 2]
+    said = [render(one).count("Losses of") for one in (contents, replace(contents, runs=(alike,)))]
+    assert said[0] == 2 * said[1] > 0

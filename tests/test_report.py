@@ -15,7 +15,7 @@ from report_demo import DOMAIN, curve, demo, gan, many, only, score, shares
 from trilemma.errors import TrilemmaError
 from trilemma.report import page, svg, words
 from trilemma.report.contents import Contents, Curve, Note, RunView
-from trilemma.report.glossary import METRIC_MEANINGS
+from trilemma.report.glossary_metrics import METRIC_MEANINGS
 from trilemma.report.words_details import DETAILS
 from trilemma.scores import Scores
 

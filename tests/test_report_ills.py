@@ -20,7 +20,11 @@ def with_ills(*ills: Ill) -> Contents:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", ILLNESSES)
 def test_every_illness_is_told_and_marked(name: str, language: str) -> None:
-    page = render(with_ills(Ill(name, 40_000, 20.5, 0, (("diversity", 0.125),))), language=language)
+    page = render(
+        with_ills(Ill(name, 40_000, 20.5, 0, (("diversity", 0.125),), ("this", "isto"))),
+        language=language,
+    )
+    assert ("To try: this." if language == "en" else "O que tentar: isto.") in page
     title = ILLNESSES[name].title[list(LANGUAGES).index(language)]
     assert f'<b class="warning">{title}</b>' in page
     assert "40,000" in page if language == "en" else "40.000" in page

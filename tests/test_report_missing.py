@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from trilemma.evaluation import METRICS, STANDARD, evaluate
 from trilemma.features.extractor import Features
 from trilemma.report import page, words
 from trilemma.report.contents import Contents, Note
-from trilemma.report.missing import WHY, missing
+from trilemma.report.missing import WHY, missing, sayable
 from trilemma.report.tables import terminal
 from trilemma.scores import Scores
 
@@ -62,6 +63,8 @@ def test_every_metric_that_few_images_leave_without_a_value_says_so() -> None:
     assert {"precision", "recall", "density", "coverage", "is"} <= empty <= WHY.keys()
     said = " ".join(lines(made))
     assert "Precision of x has no value: too few images." in said
+    made = evaluate(seen(0, 12), seen(1, 12), seen(2, 12), run="x", column=DOMAIN)
+    said = " ".join(lines(made))
     assert "IS[domain] of x has no value: the network whose features are compared knows no" in said
 
 
@@ -108,3 +111,45 @@ def test_notes_are_in_the_readers_language_and_his_marks() -> None:
     )
     assert "among 20,000 of 60,000 training images" in page.render(noted)
     assert "entre 20.000 de 60.000 imagens de treino" in page.render(noted, language="pt")
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "error", "n", "nothing"),
+    [
+        ("recall", 0.0, 0.9, 3, True),
+        ("recall", 0.5, 0.05, 9, True),
+        ("recall", 0.5, 0.05, 10, False),
+        ("recall", 0.5, 0.256, 12, True),  # 0.5 ± 0.502 at 95 %
+        ("recall", 0.5, 0.254, 12, False),
+        ("fd", 21.0, 50.0, 9, True),
+        ("fd", 21.0, 50.0, 10, False),  # a distance has no greatest value
+        ("copies", 0.0, 0.1, 9, True),
+        ("images_per_second", 9.0, 0.5, 3, False),  # timings, no images
+        ("psnr_y", 21.0, 0.5, 3, False),  # image against image
+    ],
+)
+def test_a_value_that_says_nothing_is_told_as_missing(
+    metric: str, value: float, error: float, n: int, nothing: bool
+) -> None:
+    one = replace(score(A, metric, value, error, value), n=n)
+    scores = only(one).scores
+    (told,) = sayable(scores).scores
+    assert math.isnan(told.value) == math.isnan(told.floor) == nothing
+    said = " ".join(lines(sayable(scores)))
+    assert ("too few images" in said) == nothing
+
+
+def test_few_real_images_count_as_well_and_seeds_do_not() -> None:
+    contents = only(replace(score(A, "recall", 0.5, 0.05, 0.9), n=200))
+    columns = {key: replace(c, n_real=9) for key, c in contents.scores.columns.items()}
+    assert math.isnan(sayable(replace(contents.scores, columns=columns)).scores[0].value)
+    seeds = replace(score(A, "recall", 0.5, 0.3, 0.9), n=200, low=-3.3, high=4.3)
+    assert sayable(only(seeds).scores).scores[0].value == 0.5
+
+
+@pytest.mark.parametrize("language", ["en", "pt"])
+def test_page_and_terminal_leave_such_a_value_out(language: str) -> None:
+    contents = only(replace(score(A, "recall", 0.12345, 0.9, 0.98765), n=3))
+    for text in shown(contents, language):
+        assert words.read(language)["why_few"] in text
+        assert not re.search("0[.,]12 ?±|0[.,]1 ?±", text)

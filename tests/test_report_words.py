@@ -7,7 +7,8 @@ from string import Formatter
 import pytest
 
 from trilemma.report import metrics, page, words
-from trilemma.report.glossary import MEANINGS, METRIC_MEANINGS
+from trilemma.report.glossary import MEANINGS
+from trilemma.report.glossary_metrics import METRIC_MEANINGS
 from trilemma.report.words_details import DETAILS
 from trilemma.report.words_enlarging import ENLARGING
 

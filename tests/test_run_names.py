@@ -103,6 +103,42 @@ def test_a_preset_without_a_bundle_has_its_newest_run_too(
         find("bundle:tiny-gan")
 
 
+def test_compare_takes_all_seeds_of_the_newest_run_of_a_preset() -> None:
+    """Not another recipe's, not the older of one seed, and not where a run itself is named."""
+    other = replace(GAN, train=replace(GAN.train, batch_size=2 * GAN.train.batch_size))
+    make_run(Path("runs/digits-gan-s5-ff"), seeded(other, 5))
+    os.utime("runs/digits-gan-s5-ff/recipe.toml", (0, 0))
+    for second, name in enumerate(("s1-old", "s1-aa", "s0-bb", "s2-cc"), start=1):
+        make_run(Path(f"runs/digits-gan-{name}"), seeded(GAN, int(name[1])), kept=(320, 640))
+        os.utime(f"runs/digits-gan-{name}/recipe.toml", (second, second))
+    said: list[str] = []
+    found = runs.find_seeds("digits-gan", say=said.append)
+    names = ["digits-gan-s0-bb", "digits-gan-s1-aa", "digits-gan-s2-cc"]
+    assert [run.name for run in found] == names
+    assert said == [
+        "digits-gan: 3 runs that differ in the seed: " + ", ".join(f"runs/{name}" for name in names)
+    ]
+    assert [run.checkpoint for run in runs.find_seeds("digits-gan@320")] == ["320"] * 3
+    assert [lasting("digits-gan@320", run) for run in found] == [f"{name}@320" for name in names]
+    (alone,) = runs.find_seeds("digits-gan-s2-cc", say=said.append)
+    assert (alone.name, len(said)) == ("digits-gan-s2-cc", 1)
+    (bundle,) = runs.find_seeds("bundle:digits-gan")
+    assert bundle.bundle
+
+
+def test_compare_takes_all_seeds_of_a_folder_that_was_given_to_them() -> None:
+    for seed in (10, 2):
+        make_run(Path(f"mine/seed-{seed}"), seeded(GAN, seed))
+    Path("mine/seed-none").mkdir()
+    said: list[str] = []
+    found = runs.find_seeds("mine", say=said.append)
+    assert [run.name for run in found] == ["seed-2", "seed-10"]
+    assert said == ["mine: 2 runs that differ in the seed: mine/seed-2, mine/seed-10"]
+    assert [lasting("mine", run) for run in found] == ["mine/seed-2", "mine/seed-10"]
+    with pytest.raises(RunError, match="no run or bundle 'yours'"):
+        runs.find_seeds("yours")
+
+
 @pytest.mark.parametrize(
     ("typed", "name"),
     [

@@ -21,8 +21,7 @@ from trilemma.recipe import presets
 from trilemma.recipe.recipe import DiffusionRecipe, Recipe
 from trilemma.runs import find_run
 from trilemma.samplecache import remembered
-from trilemma.sampling import Drawer, drawn, load_generator
-from trilemma.scoring import sampler_name
+from trilemma.sampling import Drawer, drawn, load_generator, sampler_name
 
 CPU = torch.device("cpu")
 SEEDS = [5, 0, 123_456_789, 7, 2**32 - 1, 6, 1]

@@ -8,7 +8,9 @@ import pytest
 
 from report_demo import demo, only, score
 from trilemma.report import radar, words
+from trilemma.report.front import front, sentences
 from trilemma.report.placement import chosen, clear_lead, fraction, triangle
+from trilemma.report.views import Reader
 
 A, B = (run.name for run in demo().runs)
 
@@ -167,3 +169,29 @@ def outer_edge() -> list[tuple[float, float]]:
         for (x, y), (u, v) in zip(tips, [*tips[1:], tips[0]], strict=True)
         for i in range(300)
     ]
+
+
+def test_the_front_is_whom_nobody_beats_in_all_three() -> None:
+    """B is as quick as A and worse in the rest; a run without a speed is neither."""
+    a = [
+        score(A, "precision", 0.8, 0.1),
+        score(A, "recall", 0.7, 0.1),
+        score(A, "ms_per_image", 2.0, 0.1),
+    ]
+    b = [
+        score(B, "precision", 0.7, 0.1),
+        score(B, "recall", 0.6, 0.1),
+        score(B, "ms_per_image", 2.0, 0.1),
+    ]
+    found = front(triangle(only(*a, *b)))
+    assert (found.runs, found.behind) == ((A,), ((B, A),))
+    b[1] = score(B, "recall", 0.9, 0.1)
+    both = front(triangle(only(*a, *b)))
+    assert (both.runs, both.behind) == ((A, B), ())
+    alone = triangle(only(*a, *b[:2]))
+    assert front(alone) == ((A,), ())
+    reader = Reader(words=words.read("en"), language="en")
+    assert sentences(alone, reader) == []
+    b[1] = score(B, "recall", 0.6, 0.1)
+    said = sentences(triangle(only(*a, *b)), reader)
+    assert said[1] == f"Behind it: {B}; {A} is as good or better in all three."

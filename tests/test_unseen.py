@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import tiny
 from trilemma import extracting, watch
 from trilemma.comparison import compare
+from trilemma.data.sources import open_source
 from trilemma.errors import DataError
 from trilemma.features import domain_training
 from trilemma.features.domain_training import Training
@@ -115,3 +117,30 @@ def test_a_handful_of_labelled_images_is_scored_by_pixels(tmp_path: Path, quick:
     assert not (tmp_path / "run" / extracting.OWN).exists()
     with pytest.raises(DataError, match="labelled images"):
         watch.train(recipe(few, extractor="domain"), out=tmp_path / "asked")
+
+
+def test_a_training_says_which_classes_nothing_will_tell(
+    data: Path, tmp_path: Path, quick: list[int]
+) -> None:
+    """Colour: `auto` takes a general network; asked for, a classifier is trained."""
+    assert not quick
+    source = open_source(recipe(data).data, "train")
+    colour = replace(recipe(data).data, channels=3, size="64x64")
+    general = extracting.load("pixels", colour, device=torch.device("cpu"), say=print)
+    said = extracting.without_classes(general, colour, source)
+    assert "3 classes that pixels does not tell" in said
+    assert "--watch.extractor domain trains a classifier on them, once" in said
+    few = replace(source, labels=np.where(np.arange(len(source)) < 59, source.labels, -1))
+    assert "--watch.extractor" not in extracting.without_classes(general, colour, few)
+    knows = replace(general, classes=("A", "M", "W", "Z"))
+    assert extracting.without_classes(knows, colour, source) == ""
+    alone = replace(source, classes=("A",))
+    assert extracting.without_classes(general, colour, alone) == ""
+
+
+def test_the_line_is_said_before_the_first_step(
+    data: Path, tmp_path: Path, quick: list[int]
+) -> None:
+    said: list[str] = []
+    watch.train(recipe(data, extractor="pixels"), out=tmp_path / "run", say=said.append)
+    assert not quick and any("3 classes that pixels does not tell" in line for line in said)

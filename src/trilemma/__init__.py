@@ -9,8 +9,18 @@ tr.compare([run, "digits-diffusion"]).to_html("report.html")
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trilemma.api import Images, Run, compare, evaluate, sample, train, trust, upscale
+    from trilemma.api import (
+        Run,
+        compare,
+        evaluate,
+        pipeline,
+        sample,
+        train,
+        trust,
+        upscale,
+    )
     from trilemma.comparison import Comparison
+    from trilemma.showing import Images
 
 __version__ = "0.1.0"
 __all__ = [
@@ -19,6 +29,7 @@ __all__ = [
     "Run",
     "compare",
     "evaluate",
+    "pipeline",
     "sample",
     "train",
     "trust",

@@ -25,6 +25,8 @@ DEFAULTS: Mapping[str, object] = {  # of the verb's options
 def lasting(typed: str, meant: Found) -> str:
     """Name a run so that it is found again after a new training, too: a preset's name moves on."""
     name, which = parted(typed)
+    if meant.place.parent == Path(name):  # of several seeds
+        return f"{meant.place}@{which}" if which else str(meant.place)
     if Path(name).exists() or name != meant.recipe.preset:
         return typed
     own = runs.spelled(meant.place) if meant.bundle else meant.name

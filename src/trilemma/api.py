@@ -1,62 +1,38 @@
-"""The Python names: train, sample, upscale, compare, ...; runs, pictures that show themselves."""
+"""The Python names: train, sample, upscale, compare, ...; runs that show themselves."""
 
 import base64
 import html
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from trilemma import comparison, devices, trusted, watch
 from trilemma.comparison import Comparison
 from trilemma.errors import RunError
 from trilemma.evaluation import STANDARD
 from trilemma.families.family import DrawOptions
-from trilemma.images import grid
 from trilemma.live import say, shown
 from trilemma.pairassessing import assessed_any
 from trilemma.photos import from_pixels
 from trilemma.photowriting import JPEG_QUALITY
+from trilemma.pipelines import OUT as PICTURES
+from trilemma.pipelines import pipeline as write_pictures
 from trilemma.recipe import overrides, presets
+from trilemma.recipe.following import begun
 from trilemma.recipe.own import as_typed
 from trilemma.runfolder import RunFolder
 from trilemma.runs import find_run
-from trilemma.sampling import Pixels, drawn, load_generator
+from trilemma.sampling import drawn, load_generator
 from trilemma.scores import Scores
+from trilemma.showing import Images
 from trilemma.sides import How
 from trilemma.upscalers import load_upscaler
 from trilemma.upscaling import Manner, ready
 from trilemma.upscalingfiles import MODEL, OUT, refuse_failure, whole
 from trilemma.upscalingfiles import upscale as upscale_files
-
-
-@dataclass(frozen=True)
-class Images:
-    """Pictures, uint8 [N, H, W, C]; a notebook shows them as a grid."""
-
-    pixels: Pixels
-
-    def __len__(self) -> int:
-        """Count the pictures."""
-        return len(self.pixels)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """Give the pixels to numpy."""
-        return np.array(self.pixels, dtype=dtype, copy=copy)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the grid as a picture; its ending says which kind."""
-        picture(self.pixels).save(path)
-        return Path(path)
-
-    def _repr_png_(self) -> bytes:
-        file = io.BytesIO()
-        shown_large(picture(self.pixels)).save(file, "PNG")
-        return file.getvalue()
 
 
 @dataclass(frozen=True)
@@ -116,16 +92,19 @@ def train(
     epochs: float = 0.0,
     images: int = 0,
     root: str = "",
+    start: str = "",
     out: str | Path | None = None,
     settings: Mapping[str, object] | None = None,
 ) -> Run:
     """Train a preset, or go on where a training of it stopped; return the run.
 
-    minutes, epochs, images: how long, in place of the preset's. root: where the images lie.
-    settings: any field of the recipe by its dotted name, {"family.generator.width": 32}; code of
-    your own that you name so, {"family.loss": "my_module:loss"}, is trusted.
+    minutes, epochs, images: how long, in place of the preset's. root: where the images lie. start:
+    a run or bundle whose weights it begins with. settings: any field of the recipe by its dotted
+    name, {"family.generator.width": 32}; code of your own that you name so is trusted.
     """
     recipe = replace(presets.find(preset).recipe, seed=seed)
+    if start:
+        recipe = begun(recipe, find_run(start, say=say).recipe, start)
     lengths = {"minutes": minutes, "epochs": float(epochs), "images": images}
     if epochs or images:
         recipe = overrides.apply(recipe, {"train": lengths}, where="train()")
@@ -134,7 +113,7 @@ def train(
     if root:
         recipe = overrides.apply(recipe, {"data": {"root": root}}, where="train()")
     for name, value in (settings or {}).items():
-        recipe = overrides.apply(recipe, nested(name, value), where="settings")
+        recipe = overrides.apply(recipe, overrides.nested(name, value), where="settings")
     recipe, named = as_typed(recipe, settings or {})
     trust(*named)
     with shown(f"{preset} · seed {seed}") as show:
@@ -223,6 +202,38 @@ def upscale(
     return [*found.written, *found.there]
 
 
+def pipeline(
+    run: str | Run,
+    *,
+    upscaler: str | Run = MODEL,
+    n: int = 16,
+    seed: int = 0,
+    classes: Sequence[str] = (),
+    attributes: Sequence[str] = (),
+    scale: int = 0,
+    precision: str = "auto",
+    out: str | Path = PICTURES,
+    device: str = "auto",
+) -> list[Path]:
+    """Draw n images with a run, enlarge them with an upscaler, and return the paths in `out`.
+
+    The last two are grid.png and side-by-side.png. Pixels without files, and all that `upscale`
+    can be told: upscale(sample(run, 16), model=...).
+    """
+    return write_pictures(
+        name_of(run),
+        upscaler=name_of(upscaler),
+        manner=Manner(scale=scale, precision=precision),
+        n=n,
+        seed=seed,
+        classes=classes,
+        attributes=attributes,
+        out=Path(out),
+        device=device,
+        say=say,
+    )
+
+
 def compare(
     runs: Sequence[str | Run],
     *,
@@ -258,21 +269,3 @@ def compare(
 def name_of(run: str | Run) -> str:
     """Give what a run is called."""
     return run.name if isinstance(run, Run) else run
-
-
-def nested(name: str, value: object) -> dict[str, object]:
-    """Turn a dotted name into nested tables."""
-    first, _, rest = name.partition(".")
-    return {first: nested(rest, value) if rest else value}
-
-
-def picture(pixels: Pixels) -> Image.Image:
-    """Make one picture of many."""
-    whole = grid(pixels)
-    return Image.fromarray(whole[:, :, 0] if whole.shape[2] == 1 else whole)
-
-
-def shown_large(image: Image.Image) -> Image.Image:
-    """Enlarge small pictures by whole pixels."""
-    times = max(1, 480 // max(image.size))
-    return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)

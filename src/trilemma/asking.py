@@ -12,6 +12,7 @@ from trilemma.families import conditions
 from trilemma.images import grid
 from trilemma.recipe.closest import unknown
 from trilemma.recipe.recipe import DataRecipe
+from trilemma.runs import called, parted
 from trilemma.sampling import BATCH, Drawer, Pixels, drawn_together
 
 ALL = "all"  # in place of a class: each of them
@@ -52,6 +53,19 @@ def asked(
         return [_attributes(drawer, attributes)]
     names = data.labels if ALL in classes else tuple(_class(name, data, run) for name in classes)
     return [_one(data, data.labels.index(name)) for name in names]
+
+
+def runs_behind(
+    runs: Sequence[str], classes: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Part what was typed behind --class into classes and the runs that end it, if none is before.
+
+    Gives (runs, classes). At least one class stays.
+    """
+    cut = len(classes)
+    while not runs and cut > 1 and called(parted(classes[cut - 1])[0]):
+        cut -= 1
+    return (*runs, *classes[cut:]), tuple(classes[:cut])
 
 
 def _class(asked: str, data: DataRecipe, run: str) -> str:

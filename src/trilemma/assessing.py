@@ -1,29 +1,28 @@
 """Any images against any images: opened, brought to one size, seen by one extractor, scored."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from trilemma import counting, devices, extracting, runs
+from trilemma import counting, devices, extracting, heeding, runs
+from trilemma.data.fewimages import enough
 from trilemma.data.named import NAMED
 from trilemma.data.shape import Shape
 from trilemma.data.sources import Wanted, open_source, prepare
+from trilemma.data.splits import FEWEST_SCORED
 from trilemma.data.values import Source
 from trilemma.errors import DataError, OfflineError
-from trilemma.evaluation import SCHEMA, STANDARD, evaluate_pixels, read_scores, write_scores
+from trilemma.evaluation import STANDARD, evaluate_pixels
 from trilemma.features import cache, files
 from trilemma.features.extractor import Extractor, Features
 from trilemma.images import RESIZE
 from trilemma.pairscores import enlarges, parted, run_scores
 from trilemma.places import Say, quiet
 from trilemma.recipe.recipe import DataRecipe
-from trilemma.runfolder import finite
-from trilemma.sampling import load_generator
-from trilemma.scores import Score, Scores, joined
-from trilemma.scoring import MOST, sampler_name, wanted
+from trilemma.sampling import load_generator, sampler_name
+from trilemma.scores import Scores, joined
+from trilemma.scoring import MOST, wanted
 from trilemma.sides import (
     How,
     Listing,
@@ -37,7 +36,6 @@ from trilemma.sides import (
     thinned,
 )
 
-FEWEST = 3  # images on each side: a kernel distance takes three
 BEYOND = 2_000_000  # first seed of a run that is scored against: no seed stands on both sides
 
 
@@ -88,7 +86,8 @@ def assessed(
     if not against and isinstance(fake, Listing):
         raise DataError(f"{images} is no run, so say what to hold it against: --against B")
     real = side_of(against, how, beside=fake) if against else None
-    others, asked = parted(metrics, pairs=not against and enlarges(fake))
+    rest = heeding.others(metrics, alone=isinstance(fake, runs.Found) and real is None)
+    others, asked = parted(rest, pairs=not against and enlarges(fake))
     compared, counts = counting.parted(others, modes_of(fake, real))
     shape = joint_shape(fake, real, how)
     scored, reference = both_opened(fake, real, shape, n, how)
@@ -108,7 +107,21 @@ def assessed(
     if isinstance(fake, runs.Found) and real is None:
         pairs = run_scores(fake, scored, asked=asked, device=how.device, say=how.say)
         scores = joined(scores, pairs)
+        scores = joined(scores, heeded(fake, reference, n=n, metrics=metrics, how=how))
     return Assessed(scores=scores, run=fake if isinstance(fake, runs.Found) else None)
+
+
+def heeded(
+    run: runs.Found, reference: Source, *, n: int, metrics: Sequence[str], how: How
+) -> Scores:
+    """Count how often a run draws the class that it is asked for."""
+    drawer = load_generator(run, device=how.device, options=how.options)
+    made = heeding.heed(
+        run, drawer, reference, n=n, metrics=metrics, say=how.say, progress=how.progress
+    )
+    named = sampler_of(run, how)
+    rows = tuple(replace(s, sampler=named, checkpoint=run.checkpoint) for s in made.scores)
+    return replace(made, scores=rows)
 
 
 def modes_of(fake: Side, real: Side | None) -> counting.ModeSet | None:
@@ -177,10 +190,12 @@ def both_opened(
     if isinstance(fake, runs.Found):
         scored = drawn(fake, shape, range(wanted(len(reference), n)), how)
     assert scored is not None, "a side is a listing or a run"
+    if real is None:
+        enough(reference)
     for side in (scored, reference):
-        if len(side) < FEWEST:
+        if len(side) < FEWEST_SCORED:
             raise DataError(
-                f"{side.name}: {len(side)} images; scores take {FEWEST} or more on each side"
+                f"{side.name}: {len(side)} images; scores take {FEWEST_SCORED} or more on each side"
             )
         if len(side) < n:
             how.say(f"{side.name}: only {len(side):,} images, not the {n:,} that were asked for")
@@ -232,8 +247,8 @@ def floor_source(
         how.say(f"no floor: {error}")
     if train is None or train.fingerprint == reference.fingerprint:
         return None
-    if len(train) < FEWEST:
-        how.say(f"no floor: {train.name}: {len(train)} images; it takes {FEWEST} or more")
+    if len(train) < FEWEST_SCORED:
+        how.say(f"no floor: {train.name}: {len(train)} images; it takes {FEWEST_SCORED} or more")
         return None
     return train
 
@@ -264,32 +279,3 @@ def sampler_of(side: Side, how: How) -> str:
     if not isinstance(side, runs.Found):
         return ""
     return sampler_name(load_generator(side, device=how.device, options=how.options))
-
-
-def facts(scores: Scores) -> dict[str, Any]:
-    """Give scores as scores.json has them, in plain values."""
-    plain = finite({"schema": SCHEMA, **asdict(scores)})
-    assert isinstance(plain, dict), "a mapping stays one"
-    return plain
-
-
-def keep(scores: Scores, run: runs.Found) -> Path:
-    """Write scores into a run's scores.json, in the place of old ones of the same kind."""
-    path = run.place / "scores.json"
-    write_scores(path, merged(read_scores(path), scores) if path.is_file() else scores)
-    return path
-
-
-def merged(old: Scores, new: Scores) -> Scores:
-    """Put new scores in the place of old ones of the same metric, column, sampler, checkpoint."""
-
-    def key(score: Score) -> tuple[str, ...]:
-        return score.metric, score.column, score.sampler, score.checkpoint
-
-    made = {key(score) for score in new.scores}
-    kept = tuple(score for score in old.scores if key(score) not in made)
-    return Scores(
-        columns={**old.columns, **new.columns},
-        scores=kept + new.scores,
-        shares=new.shares or old.shares,
-    )

@@ -24,7 +24,7 @@ from trilemma.extracting import extractor_for
 from trilemma.fewsteps import Hearing, checked, curves, firsts, mark
 from trilemma.grouping import gathered, group_names, grouped, told_apart
 from trilemma.pairscores import enlarges, looks
-from trilemma.places import cache_folder
+from trilemma.places import Say, cache_folder
 from trilemma.report.contents import Contents, Note
 from trilemma.report.page import render, write_page
 from trilemma.report.place import PAGE, STEPS, holds_report
@@ -32,10 +32,10 @@ from trilemma.report.plots import write_plots
 from trilemma.report.steps import write_steps
 from trilemma.report.tables import write_csv, write_latex
 from trilemma.runfolder import finite
-from trilemma.runs import Found, find_run
+from trilemma.runs import Found, find_seeds
 from trilemma.runviews import little_trained, modes_met, view
 from trilemma.scores import joined
-from trilemma.scoring import Progress, Reference, Say, Scored, look, opened, score_run
+from trilemma.scoring import Progress, Reference, Scored, look, opened, score_run
 
 GRID = 64  # images shown of every run
 CROWDED = 0.25  # cores taken by other programs; beyond, a timing is too slow to be let pass
@@ -88,8 +88,9 @@ def compare(
 ) -> Comparison:
     """Score runs or bundles against the held-out images of their data and line them up.
 
-    Beside runs of kind upscale may stand models (bicubic, realesrgan-x4plus, a file of weights):
-    they enlarge what the first such run enlarges.
+    A preset's name stands for all seeds of its newest run. Beside runs of kind upscale may stand
+    models (bicubic, realesrgan-x4plus, a file of weights): they enlarge what the first such run
+    enlarges.
     n: images drawn of each; 0: as many as are held out, from 200 to 2,000. group: runs that differ
     only in their seed become one, with the error over seeds. few_steps: diffusion runs are drawn
     with every sampler and several numbers of steps, few_steps_n images each (0: from 200 to 512).
@@ -105,8 +106,9 @@ def compare(
     processes.start(where)
     cache_folder(say=say)  # says so where nothing can be kept
     models = [text for text in runs if is_model(text)]
-    runs = [text for text in runs if not is_model(text)]
-    found = [find_run(run, say=say) for run in runs]
+    asked_for = [text for text in runs if not is_model(text)]
+    named = [(run, one) for run in asked_for for one in find_seeds(run, say=say)]
+    found = [one for _, one in named]
     refuse_alone(models, found)
     seen_by = looks(metrics, device=where, say=say) if any(map(enlarges, found)) else {}
     scored = scored_all(
@@ -121,7 +123,7 @@ def compare(
     )
     asked = {"n": n, "extractor": extractor, "metrics": metrics, "ungroup": not group}
     asked |= {"few_steps": few_steps, "few_steps_n": few_steps_n, "device": device, **more}
-    typed = [lasting(run, one) for run, one in zip(runs, found, strict=True)]
+    typed = [lasting(run, one) for run, one in named]
     groups = grouped(scored) if group else [[one] for one in scored]
     first = next((one for one in scored if one.trials is not None), None)
     beside = contenders(
@@ -166,7 +168,7 @@ def scored_all(
                 chosen = extractor_for(place, extractor, device=device, say=say)
                 references[marks] = look(source, train, chosen, n=n, progress=progress)
             references[key] = references[marks]
-        say(f"{place.name}: drawing and scoring")
+        say(f"{place.label}: drawing and scoring")
         one = score_run(
             place,
             references[key],
@@ -175,9 +177,10 @@ def scored_all(
             seen_by=seen_by,
             device=device,
             progress=progress,
+            say=say,
         )
         if one.speed.crowding > CROWDED:
-            say(f"{place.name}: timed while other programs computed, so its speed is too low")
+            say(f"{place.label}: timed while other programs computed, so its speed is too low")
         scored.append(one)
     return scored
 

@@ -13,12 +13,13 @@ from trilemma.errors import RunError
 from trilemma.features import cache
 from trilemma.maths.statistics import median_error
 from trilemma.pairscores import enlarges, megapixel_score, pair_scores, parted
+from trilemma.places import Say
 from trilemma.report.contents import RunView
 from trilemma.runs import Found
 from trilemma.sampling import Pixels
 from trilemma.scores import Score, Scores, joined
-from trilemma.scoring import Progress, Say, Scored, quality, speed_scores
-from trilemma.speed import Speed
+from trilemma.scoring import Progress, Scored, quality
+from trilemma.speed import Speed, speed_scores
 
 KIND = "model"  # in the place of a run's kind
 

@@ -1,6 +1,7 @@
 """The doctor: from a training's log to findings in plain words, with what to try.
 
-An illness is a row of ILLNESSES: its rule, and its words in English and in Portuguese.
+An illness is a row of ILLNESSES: its rule, and its words in English and in Portuguese. What to try
+stands in `advice`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from trilemma import symptoms
+from trilemma.advice import to_try
 from trilemma.logreading import FEW, Course, Event, Log, Sign, course
+from trilemma.recipe.recipe import Recipe
 
 SIGNS: Mapping[str, str] = {  # what `signs` measures at scorings, beside the distances -> meaning
     "diversity": "distance of two samples over that of two real images",
@@ -37,7 +40,6 @@ class Illness(NamedTuple):
     needs: str  # what must have been logged to see it; empty: nothing but a log
     title: tuple[str, str]
     verdict: tuple[str, str]
-    what_to_try: tuple[str, str]
 
 
 ILLNESSES: Mapping[str, Illness] = {  # the gravest first
@@ -49,14 +51,6 @@ ILLNESSES: Mapping[str, Illness] = {  # the gravest first
             "a loss or a gradient was not finite; the training went back to its last checkpoint",
             "uma perda ou um gradiente não foi finito; o treino voltou ao último ponto salvo",
         ),
-        (
-            "lower --lr, or clip the gradient (--family.critic-optimizer.clip 1.0 and the "
-            "generator's; --family.optimizer.clip of diffusion); --precision float32 if it was "
-            "bf16",
-            "diminuir as taxas de aprendizado, ou limitar o gradiente "
-            "(--family.critic-optimizer.clip 1.0 e o do gerador; --family.optimizer.clip na "
-            "difusão); --precision float32 se era bf16",
-        ),
     ),
     "explosion": Illness(
         symptoms.exploding,
@@ -66,14 +60,6 @@ ILLNESSES: Mapping[str, Illness] = {  # the gravest first
             "a loss or a gradient is more than a thousand times what it was at the start",
             "uma perda ou um gradiente é mais de mil vezes o que era no início",
         ),
-        (
-            "lower --lr to the preset's or a tenth of what it was, clip the gradient "
-            "(--family.critic-optimizer.clip 1.0 and the generator's), or penalise the critic's "
-            "slope (--family.r1)",
-            "diminuir --lr até a da receita ou um décimo do que era, limitar o gradiente "
-            "(--family.critic-optimizer.clip 1.0 e o do gerador) ou penalizar a inclinação do "
-            "crítico (--family.r1)",
-        ),
     ),
     "collapse": Illness(
         symptoms.collapse,
@@ -82,14 +68,6 @@ ILLNESSES: Mapping[str, Illness] = {  # the gravest first
         (
             "the samples are alike, or leave out much of what the real images show",
             "as amostras se parecem entre si, ou omitem muito do que as imagens reais mostram",
-        ),
-        (
-            "penalise the critic's slope (--family.r1 and --family.r2), take --family.loss "
-            "relativistic, larger batches, a lower learning rate of the generator, or a higher one "
-            "of a critic that is fooled",
-            "penalizar a inclinação do crítico (--family.r1 e --family.r2), usar --family.loss "
-            "relativistic, lotes maiores, uma taxa menor para o gerador, ou uma maior para um "
-            "crítico que se deixa enganar",
         ),
     ),
     "saturated_critic": Illness(
@@ -102,12 +80,6 @@ ILLNESSES: Mapping[str, Illness] = {  # the gravest first
             "o crítico distingue todas as falsas de todas as reais e nada mais tem a aprender: já "
             "não mostra um caminho ao gerador",
         ),
-        (
-            "weaken the critic: a lower learning rate (--family.critic-optimizer.lr), a penalty "
-            "(--family.r1), noise on what it sees (--family.instance-noise), fewer critic updates",
-            "enfraquecer o crítico: taxa menor (--family.critic-optimizer.lr), uma penalidade "
-            "(--family.r1), ruído no que ele vê (--family.instance-noise), menos passos do crítico",
-        ),
     ),
     "vanishing_gradients": Illness(
         symptoms.vanishing,
@@ -116,12 +88,6 @@ ILLNESSES: Mapping[str, Illness] = {  # the gravest first
         (
             "hardly a gradient reaches the generator: it no longer learns",
             "quase nenhum gradiente chega ao gerador: ele já não aprende",
-        ),
-        (
-            "take a loss that does not saturate (--family.loss bce or relativistic), weaken the "
-            "critic, penalise its slope (--family.r1)",
-            "usar uma perda que não satura (--family.loss bce ou relativistic), enfraquecer o "
-            "crítico, penalizar sua inclinação (--family.r1)",
         ),
     ),
     "oscillation": Illness(
@@ -132,13 +98,6 @@ ILLNESSES: Mapping[str, Illness] = {  # the gravest first
             "generator and critic chase each other: the critic wins and loses by turns, and "
             "nothing settles",
             "gerador e crítico se perseguem: o crítico ora ganha, ora perde, e nada se assenta",
-        ),
-        (
-            "lower --lr, take less momentum (--family.critic-optimizer.beta1 0 and the "
-            "generator's), penalise the critic's slope (--family.r1 and --family.r2)",
-            "diminuir as duas taxas de aprendizado, usar menos momento "
-            "(--family.critic-optimizer.beta1 0 e o do gerador), penalizar a inclinação do crítico "
-            "(--family.r1 e r2)",
         ),
     ),
     "overfitted_critic": Illness(
@@ -151,12 +110,6 @@ ILLNESSES: Mapping[str, Illness] = {  # the gravest first
             "o crítico decorou as imagens de treino: para ele, imagens reservadas parecem mais "
             "falsas do que de treino",
         ),
-        (
-            "more images, changes to what the critic sees (--family.augment color translation), a "
-            "stronger penalty (--family.r1), a smaller critic, or an earlier end",
-            "mais imagens, mudanças no que o crítico vê (--family.augment color translation), uma "
-            "penalidade maior (--family.r1), um crítico menor, ou parar antes",
-        ),
     ),
     "copying": Illness(
         symptoms.copying,
@@ -167,12 +120,6 @@ ILLNESSES: Mapping[str, Illness] = {  # the gravest first
             "copies",
             "muitas amostras estão mais perto de uma imagem de treino do que outras imagens reais: "
             "podem ser cópias",
-        ),
-        (
-            "more images, a smaller network, or an earlier checkpoint; look at the nearest "
-            "training images in the report",
-            "mais imagens, uma rede menor, ou um ponto salvo anterior; veja no relatório as "
-            "imagens de treino mais próximas",
         ),
     ),
 }
@@ -198,19 +145,21 @@ class Stretch:
     until_images: int  # images seen when it was over; 0: it is not
 
 
-def findings(log: Log) -> list[Finding]:
-    """Give what holds at the end of a log."""
+def findings(log: Log, recipe: Recipe | None = None) -> list[Finding]:
+    """Give what holds at the end of a log; recipe: whose advice leaves out what it has already."""
     run = course(log)
     found = ((name, illness, illness.rule(run)) for name, illness in ILLNESSES.items())
-    return [worded(name, illness, sign) for name, illness, sign in found if sign is not None]
+    return [
+        worded(name, illness, sign, recipe) for name, illness, sign in found if sign is not None
+    ]
 
 
-def worded(name: str, illness: Illness, sign: Sign) -> Finding:
+def worded(name: str, illness: Illness, sign: Sign, recipe: Recipe | None) -> Finding:
     """Put a sign into words."""
     return Finding(
         name=name,
         verdict=f"{illness.title[0]}: {illness.verdict[0]}",
-        what_to_try=illness.what_to_try[0],
+        what_to_try=to_try(name, recipe)[0],
         since_images=sign.since,
         evidence=dict(sign.evidence),
     )
@@ -223,9 +172,9 @@ def standing(log: Log) -> dict[str, Event]:
     return {name: event for name, event in last.items() if not event["over"]}
 
 
-def news(log: Log) -> list[dict[str, Any]]:
+def news(log: Log, recipe: Recipe | None = None) -> list[dict[str, Any]]:
     """Give what is to be written down: findings that are new, and those that are over."""
-    known, now = standing(log), {found.name: found for found in findings(log)}
+    known, now = standing(log), {found.name: found for found in findings(log, recipe)}
     begun = [asdict(found) | {"over": False} for name, found in now.items() if name not in known]
     ended = [
         {key: event[key] for key in ("name", "verdict", "what_to_try", "since_images", "evidence")}
@@ -236,12 +185,12 @@ def news(log: Log) -> list[dict[str, Any]]:
     return begun + ended
 
 
-def history(log: Log) -> list[Stretch]:
+def history(log: Log, recipe: Recipe | None = None) -> list[Stretch]:
     """Judge a run again at each of its scorings, rollbacks and its end, as it was while it ran."""
     open_, closed = dict[str, Stretch](), list[Stretch]()
     for place in moments(log):
         images = int(log[place]["images_seen"])
-        now = {found.name: found for found in findings(log[: place + 1])}
+        now = {found.name: found for found in findings(log[: place + 1], recipe)}
         for name in [name for name in open_ if name not in now]:
             closed.append(ended(open_.pop(name), images))
         for name, found in now.items():
@@ -264,9 +213,9 @@ class Diagnosis:
     stretches: tuple[Stretch, ...]
 
 
-def diagnose(log: Log) -> Diagnosis:
+def diagnose(log: Log, recipe: Recipe | None = None) -> Diagnosis:
     """Give the verdict on a run from its log."""
-    stretches = history(log)
+    stretches = history(log, recipe)
     steps = [event for event in log if event["event"] == "step"]
     scores = [event for event in log if event["event"] == "score"]
     logged = {name for e in (*steps, *scores) for kind in KINDS for name in e.get(kind, {})}

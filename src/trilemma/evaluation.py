@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trilemma.data.splits import FEWEST_SCORED
 from trilemma.data.values import Source
 from trilemma.errors import DataError, RunError
 from trilemma.features import cache
@@ -23,11 +24,10 @@ from trilemma.maths.inception_score import inception_score
 from trilemma.maths.randomness import rng
 from trilemma.recipe.closest import unknown
 from trilemma.runfolder import write_json
-from trilemma.scores import Column, Score, Scores, Shares
+from trilemma.scores import Column, Heeded, Score, Scores, Shares
 from trilemma.shares import class_shares
 
 SCHEMA = 1  # of scores.json
-FEWEST = 3  # images a side: below, no error can be had
 
 
 @dataclass(frozen=True)
@@ -238,9 +238,10 @@ def read_scores(path: Path) -> Scores:
         columns = {name: Column(**fields) for name, fields in content["columns"].items()}
         scores = tuple(Score(**_plain(fields)) for fields in content["scores"])
         shares = tuple(Shares(**_plain(fields)) for fields in content.get("shares", []))
+        heeded = tuple(Heeded(**_plain(fields)) for fields in content.get("heeded", []))
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path}: not as scores are written ({error}); make them again") from error
-    return Scores(columns=columns, scores=scores, shares=shares)
+    return Scores(columns=columns, scores=scores, shares=shares, heeded=heeded)
 
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -271,8 +272,8 @@ def _pair(fake: Features, real: Features, metrics: Sequence[str]) -> Pair:
 
 def _shuffled(side: Features, name: str, *arrays: NDArray[np.float32]) -> list[Tensor]:
     n, bad = len(side.features), ~np.isfinite(side.features).all(axis=1)
-    if n < FEWEST:
-        raise DataError(f"{n} {name} images; a score takes at least {FEWEST} on each side")
+    if n < FEWEST_SCORED:
+        raise DataError(f"{n} {name} images; a score takes at least {FEWEST_SCORED} on each side")
     if bad.any():
         raise DataError(f"{bad.sum()} of {n} {name} images have features that are not finite")
     order = torch.randperm(n, generator=rng(0, name, 0))

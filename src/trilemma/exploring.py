@@ -13,11 +13,10 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from trilemma import asking, counting, video
+from trilemma import counting, telling, video
 from trilemma.devices import autocast
 from trilemma.errors import DataError, OfflineError, RecipeError, RunError
 from trilemma.extracting import extractor_for
-from trilemma.families import conditions
 from trilemma.families.family import DrawOptions
 from trilemma.features import cache
 from trilemma.images import to_pixels
@@ -82,26 +81,16 @@ def explore(
     if counting.in_the_plane(found.recipe.data):
         raise RunError(f"{found.name} draws points, no images; look at them: trilemma sample")
     drawer = load_generator(found, device=device, options=settled(found, asked.options, say))
-    drawer = replace(drawer, asked=shown_all_along(drawer, found.name, asked))
-    shown = explored(found, drawer, asked, say=say, progress=progress)
+    shows = telling.all_along(drawer, found.name, asked.shows, asked.attributes)
+    drawer = replace(drawer, asked=shows.row)
+    if words := telling.said(drawer, shows):
+        say(f"{found.name}: {words[0].lower()}{words[1:]}")
+    shown = explored(found, drawer, asked, words, say=say, progress=progress)
+    if asked.html:
+        told = telling.otherwise(drawer, shows, asked.seeds, progress)
+        shown = replace(shown, told=told)
     folder = out or Path(f"explore-{found.name}")
     return films.write(shown, folder, mp4=asked.mp4, html=asked.html)
-
-
-def shown_all_along(drawer: Drawer, run: str, asked: Journey) -> tuple[float, ...]:
-    """Give what every image shows where the networks are told labels: the first class, if none."""
-    family, labels = drawer.recipe.family, drawer.recipe.data.labels
-    classes: tuple[str, ...] = (asked.shows,) if asked.shows else ()
-    if family.condition != "none" and not (classes or asked.attributes):
-        known = conditions.kept(drawer.nets["generator"])
-        assert known is not None, "a conditional generator keeps conditions"
-        classes = labels[:1] if conditions.are_classes(drawer.recipe.data) else ()
-        if not classes:
-            return tuple(known.mean(0).tolist())
-    found = asking.asked(drawer, run, classes, asked.attributes)
-    if len(found) > 1:
-        raise RunError(f"--class {asked.shows}: a walk shows one class; name one")
-    return found[0].row
 
 
 def check(asked: Journey) -> None:
@@ -148,9 +137,9 @@ def settled(found: Found, options: DrawOptions, say: Say) -> DrawOptions:
 
 
 def explored(
-    found: Found, drawer: Drawer, asked: Journey, *, say: Say, progress: Progress
+    found: Found, drawer: Drawer, asked: Journey, shows: str = "", *, say: Say, progress: Progress
 ) -> Explored:
-    """Draw everything that is asked for."""
+    """Draw everything that is asked for. shows: what every image does, in words."""
     places = walked(asked.seeds, asked.frames, one_way=asked.one_way)
     middle = asked.seeds[0] if asked.around == -1 else asked.around
     on_the_way, degrees = between(drawer, places)
@@ -164,7 +153,7 @@ def explored(
     return Explored(
         run=found.name,
         kind=found.recipe.family.kind,
-        facts=facts(found, how),
+        facts=facts(found, how, shows),
         numbers=latents[0].numel(),
         walk=walk,
         around=around,
@@ -173,11 +162,12 @@ def explored(
     )
 
 
-def facts(found: Found, how: str) -> str:
-    """Say which weights drew, and how."""
+def facts(found: Found, how: str, shows: str) -> str:
+    """Say which weights drew, how, and what every image shows."""
     which = "" if found.checkpoint.isdigit() else found.checkpoint
     after = f"after {found.images_seen:,} images" if found.images_seen else ""
-    return "; ".join(filter(None, ("Weights: " + ", ".join(filter(None, (which, after))), how)))
+    weights = "Weights: " + ", ".join(filter(None, (which, after)))
+    return ". ".join(filter(None, ("; ".join(filter(None, (weights, how))), shows)))
 
 
 def walked(seeds: Sequence[int], frames: int, *, one_way: bool) -> list[Place]:

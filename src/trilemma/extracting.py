@@ -37,6 +37,14 @@ def extractor_for(found: Found, name: str, *, device: torch.device, say: Say) ->
     return load(name, found.recipe.data, device=device, say=say)
 
 
+def classifier(found: Found, *, device: torch.device, say: Say) -> Extractor | None:
+    """Load what tells the classes of a run's images: its own, or the one that ships; else None."""
+    ships = name_of(found.recipe.data) in domain.EMBEDDED
+    if not ships and not (found.place / OWN).is_file():
+        return None
+    return extractor_for(found, "domain", device=device, say=say)
+
+
 def load(name: str, data: DataRecipe, *, device: torch.device, say: Say) -> Extractor:
     """Load an extractor for a recipe's images; MPS has no float64, so the CPU stands in for it."""
     return extractors.load(
@@ -75,7 +83,10 @@ def prepare(
     if name in ("auto", "domain") and own.is_file():
         return Prepared(load(str(own), data, device=device, say=say), None)
     if not wants_own(name, data, source, say):
-        return Prepared(load(name, data, device=device, say=say), None)
+        general = load(name, data, device=device, say=say)
+        if line := without_classes(general, data, source):
+            say(line)
+        return Prepared(general, None)
     kept = trained(source, device=device, say=say)
     return Prepared(load(str(kept), data, device=device, say=say), kept)
 
@@ -106,6 +117,21 @@ def wants_own(name: str, data: DataRecipe, source: Source, say: Say) -> bool:
             f"few for a classifier ({needed:,}); scores compare pixels"
         )
     return labelled >= needed
+
+
+def without_classes(extractor: Extractor, data: DataRecipe, source: Source) -> str:
+    """Say of labelled images that nothing will tell their classes, and what would; else empty."""
+    several = len(source.classes) > 1 and data.channels != 2 and data.source != "stacked-mnist"
+    if not several or set(source.classes) <= set(extractor.classes):
+        return ""
+    labelled, needed = int((source.labels >= 0).sum()), ENOUGH * len(source.classes)
+    said = (
+        f"{source.name}: {len(source.classes)} classes that {extractor.name} does not tell: the "
+        "report will have no section on them, and asked classes are not counted"
+    )
+    if labelled < needed or name_of(data) in domain.EMBEDDED:
+        return said
+    return f"{said}; --watch.extractor domain trains a classifier on them, once, in some minutes"
 
 
 def trained(source: Source, *, device: torch.device, say: Say) -> Path:

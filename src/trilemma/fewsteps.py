@@ -7,24 +7,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from trilemma.data.splits import FEWEST_SCORED
 from trilemma.errors import DataError, RecipeError
-from trilemma.evaluation import FEWEST, column, evaluate, floors
+from trilemma.evaluation import column, evaluate, floors
+from trilemma.families import onestep
 from trilemma.families.family import DrawOptions
 from trilemma.features import cache
 from trilemma.features.extractor import Features
 from trilemma.live import duration
 from trilemma.maths.frechet import ENOUGH
 from trilemma.maths.samplers import SAMPLERS
-from trilemma.recipe.recipe import DiffusionRecipe
+from trilemma.places import Say
+from trilemma.recipe.recipe import DiffusionRecipe, OneStepRecipe
 from trilemma.report.contents import StepCurve, StepPoint
 from trilemma.runs import Found
 from trilemma.samplecache import remembered
 from trilemma.sampling import Drawer
-from trilemma.scoring import Progress, Reference, Say, Scored
+from trilemma.scoring import Progress, Reference, Scored
 
 LADDER = (5, 10, 20, 50, 100)  # network evaluations of one image, at most
 LEAST, MOST = 200, 512  # images of each point; 512: 8 for each of the 64 features of `domain`
 METRICS = ("fd", "kid")
+ONESTEP = "onestep"  # the way of a post-trained network, beside those of samplers
 NOTHING = "few steps: no diffusion run is compared, so there is nothing to vary"
 
 
@@ -52,15 +56,18 @@ class Hearing:
     progress: Progress
 
 
-def mark(found: Found) -> tuple[Path, str]:
-    """Give what is equal for two names of one generator."""
-    return found.place.resolve(), found.checkpoint
+Mark = tuple[Path, str, DrawOptions]
+
+
+def mark(found: Found) -> Mark:
+    """Give what is equal for two names of one generator that draws in one way."""
+    return found.place.resolve(), found.checkpoint, found.options
 
 
 def firsts(
     groups: Sequence[Sequence[Scored]],
     names: Sequence[str],
-    called: Mapping[tuple[Path, str], str],
+    called: Mapping[Mark, str],
 ) -> list[Shown]:
     """Give the first run of every group, as the report and as commands call it."""
     return [
@@ -73,8 +80,10 @@ def checked(few_steps: bool, n: int) -> None:
     """Refuse a number of images that no score can be had of, or that nobody asked curves for."""
     if n and not few_steps:
         raise DataError(f"--few-steps-n {n} is for --few-steps; add that")
-    if n and n < FEWEST:
-        raise DataError(f"--few-steps-n {n}; allowed: 0 (from 200 to 512) or at least {FEWEST}")
+    if n and n < FEWEST_SCORED:
+        raise DataError(
+            f"--few-steps-n {n}; allowed: 0 (from 200 to 512) or at least {FEWEST_SCORED}"
+        )
 
 
 def curves(shown: Sequence[Shown], *, n: int = 0, hearing: Hearing) -> tuple[StepCurve, ...]:
@@ -117,7 +126,7 @@ def curve(one: Shown, beside: Sequence[Shown], *, n: int, hearing: Hearing) -> S
     judge = judged(scored.reference, n)
     known = judge(one.name, own, seen(scored, n, hearing))
     points = [known, *walked(one, ways, n=n, judge=judge, hearing=hearing)]
-    order = list(SAMPLERS)
+    order = [ONESTEP, *SAMPLERS]
     return StepCurve(
         run=one.name,
         drawn=scored.found.name,
@@ -139,6 +148,11 @@ def curve(one: Shown, beside: Sequence[Shown], *, n: int, hearing: Hearing) -> S
 def own_way(drawer: Drawer) -> Way:
     """Say how the recipe draws."""
     family = drawer.recipe.family
+    if isinstance(family, OneStepRecipe):
+        own = onestep.own_steps(family, drawer.options)
+        if own:
+            return Way(ONESTEP, own, own)
+        family = family.denoiser
     if not isinstance(family, DiffusionRecipe):
         return Way("", 0, drawer.evaluations)
     sampler, steps = drawer.options.sampler or family.sampler, drawer.options.steps or family.steps
@@ -147,7 +161,10 @@ def own_way(drawer: Drawer) -> Way:
 
 def ladder(drawer: Drawer) -> list[Way]:
     """List the ways to draw, cheapest first: every sampler, as many steps as each rung allows."""
-    ways = {
+    family = drawer.recipe.family
+    few = 1 + len(family.levels) if isinstance(family, OneStepRecipe) else 0
+    own = {Way(ONESTEP, steps, steps): None for steps in range(1, few + 1)}
+    ways = own | {
         way: None
         for most in LADDER
         for sampler in SAMPLERS
@@ -170,6 +187,7 @@ def dearest(drawer: Drawer, sampler: str, most: int) -> Way | None:
 
 def with_way(drawer: Drawer, sampler: str, steps: int) -> Drawer:
     """Draw with another sampler and so many steps; the guidance stays."""
+    sampler = "" if sampler == ONESTEP else sampler
     options = DrawOptions(sampler=sampler, steps=steps, guidance=drawer.options.guidance)
     return replace(drawer, options=options)
 

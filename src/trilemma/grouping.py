@@ -1,5 +1,6 @@
 """Scored runs put together over their seeds, named, and told apart."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,11 +9,12 @@ from typing import Literal
 
 from trilemma.maths.kernel import kid, kid_difference
 from trilemma.maths.statistics import over_seeds, paired, unpaired
-from trilemma.recipe.naming import differences
 from trilemma.report.contents import Difference
-from trilemma.runs import Found
+from trilemma.runs import Found, seed_apart
 from trilemma.scores import Score, Scores
 from trilemma.scoring import Scored, tensor
+
+MADE = re.compile(r"-s\d+-[0-9a-f]{8}(?:\+\d+)*$")  # what run_name ends with, and --continue adds
 
 
 def grouped(scored: Sequence[Scored]) -> list[list[Scored]]:
@@ -28,35 +30,51 @@ def grouped(scored: Sequence[Scored]) -> list[list[Scored]]:
     return groups
 
 
-def seed_apart(one: Found, other: Found) -> bool:
-    """Are these two trainings of one recipe with unlike seeds? Bundles do not say it for sure."""
-    apart = {name for name, _, _ in differences(one.recipe, other.recipe)}
-    return apart == {"seed"} and not one.bundle and not other.bundle
-
-
 def group_names(groups: Sequence[Sequence[Scored]]) -> list[str]:
-    """Name runs after their presets; where those are equal, their folders, checkpoints, paths.
+    """Name runs as their folders if somebody named these (--out), else after their presets.
 
-    A group of seeds keeps its preset's name, for no folder is its own, unless there are two such.
+    Where names are equal: folders, checkpoints, paths. A group of seeds whose folders have names of
+    their own keeps its preset's name, for none is the group's, unless there are two such.
     """
     first = [members[0].found for members in groups]
     seeds = [f" ({len(members)} seeds)" if len(members) > 1 else "" for members in groups]
-    presets = [found.recipe.preset for found in first]
+    given = [given_name([member.found for member in members]) for members in groups]
+    chosen = [name or found.recipe.preset for name, found in zip(given, first, strict=True)]
+    ways = [way(found) for found in first]
+    presets = [name and name + drawn for name, drawn in zip(chosen, ways, strict=True)]
     pairs = list(zip(presets, seeds, strict=True))
-    several = Counter(preset for preset, more in pairs if more)
-    kept = [preset if more and several[preset] == 1 else "" for preset, more in pairs]
-    checkpoints = [f"{found.name}@{found.checkpoint}" for found in first]
-    paths = [f"{found.place}@{found.checkpoint}" for found in first]
-    for level in (presets, [found.name for found in first], checkpoints, paths):
+    several = Counter(name for name, more in pairs if more)
+    kept = [name if more and several[name] == 1 else "" for name, more in pairs]
+    named = [found.name + way(found) for found in first]
+    checkpoints = [f"{found.name}@{found.checkpoint}{way(found)}" for found in first]
+    paths = [f"{found.place}@{found.checkpoint}{way(found)}" for found in first]
+    for level in (presets, named, checkpoints, paths):
         names = [own or name for own, name in zip(kept, level, strict=True)]
         if all(names) and len(set(names)) == len(names):
             break
     return [name + more for name, more in zip(names, seeds, strict=True)]
 
 
+def way(found: Found) -> str:
+    """Say behind a name how it draws, where that was asked for."""
+    return f", {found.way.replace('=', ' ').replace(',', ', ')}" if found.way else ""
+
+
+def given_name(members: Sequence[Found]) -> str:
+    """Give the name that somebody gave a run, or to the folder of its seeds; empty: nobody did."""
+    names = [found.name for found in members]
+    if all(re.fullmatch(r"seed-\d+", name) for name in names):
+        parents = {found.place.resolve().parent.name for found in members}
+        whole = parents.pop() if len(parents) == 1 else ""
+        return whole if len(members) > 1 else f"{whole}/{names[0]}"
+    if len(members) > 1 or members[0].bundle:
+        return ""
+    return "" if MADE.search(names[0]) else names[0]
+
+
 def gathered(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> Scores:
     """Collect the scores of all runs; of a group the mean, with its error over seeds."""
-    columns, scores, shares = {}, [], []
+    columns, scores, shares, heeded = {}, [], [], []
     for name, members in zip(names, groups, strict=True):
         for member in members:
             columns.update(member.scores.columns)
@@ -65,7 +83,8 @@ def gathered(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> Scores
             values = [member.scores.scores[place] for member in members]
             scores.append(averaged(values, name) if len(members) > 1 else replace(score, run=name))
         shares += [replace(share, run=name) for share in first.shares]
-    return Scores(columns=columns, scores=tuple(scores), shares=tuple(shares))
+        heeded += [replace(share, run=name) for share in first.heeded]
+    return Scores(columns=columns, scores=tuple(scores), shares=tuple(shares), heeded=tuple(heeded))
 
 
 def averaged(values: Sequence[Score], name: str) -> Score:

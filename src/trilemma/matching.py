@@ -59,18 +59,31 @@ def matched(
 def measured(recipe: Recipe, source: Source, run: Found, *, device: torch.device) -> Difference:
     """Hold a generator's samples against real images of the small side; values in [-1, 1]."""
     assert isinstance(recipe.family, UpscaleRecipe)
-    height, width = (side // recipe.family.scale for side in parse_size(recipe.data.size))
-    drawn, channels = parse_size(run.recipe.data.size), run.recipe.data.channels
-    if drawn != (height, width) or channels != recipe.data.channels:
-        raise RecipeError(
-            f"data.low: {run.name} draws {drawn[1]}x{drawn[0]} pixels of {channels} channels; "
-            f"data.size and family.scale want {width}x{height} of {recipe.data.channels}"
-        )
+    refuse_unlike(recipe, run.recipe, run.name)
+    height, width = small_size(recipe, recipe.family)
     drawer = load_generator(run, device=device)
     seeds = range(FIRST_SEED, FIRST_SEED + SAMPLES)
     made = to_images(remembered(drawer, run.weights, seeds))
     real = to_images(np.asarray(source.pixels[: min(SAMPLES, len(source))]))
     return difference(made, imresize(real, (height, width)))
+
+
+def refuse_unlike(recipe: Recipe, generator: Recipe, name: str) -> None:
+    """Refuse a generator that draws another size or other channels than are enlarged."""
+    assert isinstance(recipe.family, UpscaleRecipe)
+    height, width = small_size(recipe, recipe.family)
+    drawn, channels = parse_size(generator.data.size), generator.data.channels
+    if drawn != (height, width) or channels != recipe.data.channels:
+        raise RecipeError(
+            f"data.low: {name} draws {drawn[1]}x{drawn[0]} pixels of {channels} channels; "
+            f"data.size and family.scale want {width}x{height} of {recipe.data.channels}"
+        )
+
+
+def small_size(recipe: Recipe, family: UpscaleRecipe) -> tuple[int, int]:
+    """Give the height and width of the small images, pixels."""
+    height, width = parse_size(recipe.data.size)
+    return height // family.scale, width // family.scale
 
 
 def spelled(numbers: tuple[float, ...]) -> str:

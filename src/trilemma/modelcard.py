@@ -6,8 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trilemma.recipe.own import Own, named
-from trilemma.recipe.recipe import AdversarialRecipe, DataRecipe, Recipe, UpscaleRecipe
+from trilemma.recipe.recipe import (
+    AdversarialRecipe,
+    DataRecipe,
+    DiffusionRecipe,
+    OneStepRecipe,
+    Recipe,
+    UpscaleRecipe,
+)
 from trilemma.report import metrics, words
+from trilemma.report.missing import sayable
 from trilemma.report.numbers import duration, plain, with_error
 from trilemma.runfolder import RunFolder
 from trilemma.runs import Found
@@ -60,16 +68,29 @@ def what(recipe: Recipe, drawer: Drawer) -> str:
             f"{colour(recipe.data)}. It was trained on images of {recipe.data.size.lower()} "
             f"pixels, made small by {recipe.data.low}.\n"
         )
-    kind = (
-        "An adversarial network" if isinstance(family, AdversarialRecipe) else "A diffusion model"
-    )
+    kind, net = kind_of(family)
     times = drawer.evaluations
     return (
         f"{kind} that draws images of {recipe.data.size.lower()} pixels, {colour(recipe.data)}, "
-        f"without a condition: a seed gives a picture.\n"
-        f"Network: {family.generator.name}, {drawer.parameters:,} parameters, "
+        f"{told(recipe)}.\n"
+        f"Network: {net}, {drawer.parameters:,} parameters, "
         f"{times:,} network evaluation{'s' if times > 1 else ''} an image."
     )
+
+
+def kind_of(family: AdversarialRecipe | DiffusionRecipe | OneStepRecipe) -> tuple[str, str]:
+    """Name the kind of model and its network."""
+    if isinstance(family, OneStepRecipe):
+        return "A denoiser, post-trained against a critic,", family.denoiser.generator.name
+    adversarial = isinstance(family, AdversarialRecipe)
+    return "An adversarial network" if adversarial else "A diffusion model", family.generator.name
+
+
+def told(recipe: Recipe) -> str:
+    """Say what an image can be asked to show."""
+    if recipe.family.condition == "none":
+        return "without a condition: a seed gives a picture"
+    return f"told what to show: {', '.join(recipe.data.labels)}"
 
 
 def colour(recipe: DataRecipe) -> str:
@@ -126,6 +147,7 @@ def quality(scores: Scores | None, name: str) -> str:
     """Lay out scores with errors and columns; say so where there are none."""
     if scores is None:
         return f"None yet. `trilemma evaluate {name}` makes some."
+    scores = sayable(scores)
     rows = ["| metric | value | n | floor | column |", "|---|---|---|---|---|"]
     rows += [row(score, scores.columns.get(score.column)) for score in scores.scores]
     about = [column_line(key, column) for key, column in scores.columns.items()]

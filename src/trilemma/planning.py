@@ -29,8 +29,9 @@ def plan_anew(sitting: Sitting) -> None:
     scores = -(-(planned - done) // state.score_every)
     fitting = max(0.0, PLANNED * left - scores * a_score) * pace - train.batch_size / 2
     most = min(asked(train, sitting.images_in_epoch), done + fitting)
-    if sitting.task.family.patient_until:  # a later stage is slower; that was measured first
-        most = min(most, planned)
+    later = sitting.task.family.patient_until
+    if later:  # a later stage is slower, which was measured first; once in it, not back out of it
+        most = min(most, done / later if done > later * planned else planned)
     total = state.begun_images + whole_rounds(
         most, train.batch_size * sitting.task.family.batches_a_round
     )

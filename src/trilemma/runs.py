@@ -1,7 +1,7 @@
 """From what a user calls a run to the files behind it: run folders, bundles, checkpoints."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -9,13 +9,17 @@ from typing import Any
 
 from trilemma.checkpoint import averaged_weights, facts_of
 from trilemma.errors import RunError, TrilemmaError
+from trilemma.families.family import DrawOptions
 from trilemma.places import Say, quiet, runs_folder
 from trilemma.recipe.files import read
+from trilemma.recipe.naming import differences
 from trilemma.recipe.recipe import Recipe
 from trilemma.runfolder import RunFolder
+from trilemma.ways import checkpoint_and_way, options_of
 
 WEIGHTS = "generator.safetensors"  # what makes a folder a bundle
 SHIPPED = "bundles"  # folder of the package
+SEED = "seed-"  # folders of the runs of `train --out FOLDER --seeds`
 BUNDLE = "bundle:"  # in front of the name of a bundle that ships, and of nothing else
 
 
@@ -29,6 +33,13 @@ class Found:
     weights: Path
     checkpoint: str  # best, or the images seen
     bundle: bool
+    options: DrawOptions = field(default_factory=DrawOptions)  # how it is to draw
+    way: str = ""  # that, as it was typed, such as steps=20; empty: the recipe's own
+
+    @property
+    def label(self) -> str:
+        """Name the run with the way it is to draw, where one was given."""
+        return f"{self.name}@{self.way}" if self.way else self.name
 
     @property
     def images_seen(self) -> int:
@@ -42,7 +53,9 @@ class Found:
 def find_run(text: str, *, say: Say = quiet) -> Found:
     """Find a run or bundle by path, name, preset or beginning of a name, in `candidates`' order.
 
-    `@best`, `@last`, `@IMAGES` pick a checkpoint. say: gets one line where a preset's name decided.
+    `@best`, `@last`, `@IMAGES` pick a checkpoint, `@steps=20`, `@sampler=heun,steps=9` and
+    `@guidance=1` a way to draw; both: `@last,steps=20`. say: gets one line where a preset's name
+    decided.
     RunError: nothing fits (the closest are named), or several do.
     """
     name, which = parted(text)
@@ -55,19 +68,76 @@ def find_run(text: str, *, say: Say = quiet) -> Found:
     if len(places) > 1:
         listed = ", ".join(spelled(place) for place in places)
         raise RunError(f"{name!r} fits {len(places)} runs: {listed}; give one of these paths")
-    run = found(places[0], which)
+    run = at(places[0], text, which)
     if run.recipe.preset == name and (run.name != name or run.place in shipped()):
         say(f"{name}: {taken(run)}")
     return run
 
 
-def log_of(text: str, *, say: Say = quiet) -> tuple[str, list[dict[str, Any]]]:
-    """Find a run as `find_run` does; give its name and its log. RunError: there is no log."""
+def find_seeds(text: str, *, say: Say = quiet) -> list[Found]:
+    """Find a run as `find_run` does; where a preset's name decided, with its other seeds.
+
+    These are the runs whose recipes differ from the newest one's in the seed alone, by seed, the
+    newest of each. A folder without a run, of runs called seed-0, seed-1, ..., is all of them.
+    say: gets a line that lists them. RunError: as `find_run`.
+    """
+    name, which = parted(text)
+    inside = seeds_in(Path(name))
+    if inside and not called(name):
+        runs = [at(place, text, which) for place in inside]
+    else:
+        run = find_run(text)
+        by_preset = run.recipe.preset == name != run.name and not is_run(Path(name))
+        runs = siblings(run, text, which) if by_preset and not run.bundle else [run]
+        if len(runs) == 1:
+            return [find_run(text, say=say)]
+    listed = ", ".join(spelled(run.place) for run in runs)
+    say(f"{name}: {len(runs)} runs that differ in the seed: {listed}")
+    return runs
+
+
+def seeds_in(folder: Path) -> list[Path]:
+    """List the runs that `train --out FOLDER --seeds` made, by seed."""
+    places = [path for path in folder.glob(f"{SEED}*") if is_run(path)]
+    numbers = {path: path.name.removeprefix(SEED) for path in places}
+    return sorted((p for p in places if numbers[p].isdecimal()), key=lambda p: int(numbers[p]))
+
+
+def siblings(run: Found, text: str, which: str) -> list[Found]:
+    """List a run and those that differ from it in the seed alone, by seed, the newest of each."""
+    seeds = {run.recipe.seed: run}
+    for place in reversed(run_places()):
+        try:
+            other = at(place, text, which)
+        except TrilemmaError:
+            continue
+        if seed_apart(run, other):
+            seeds.setdefault(other.recipe.seed, other)
+    return [seeds[seed] for seed in sorted(seeds)]
+
+
+def seed_apart(one: Found, other: Found) -> bool:
+    """Are these two trainings of one recipe with unlike seeds? Bundles do not say it for sure.
+
+    What they begin with may be two such trainings in turn.
+    """
+    apart = {name for name, _, _ in differences(one.recipe, other.recipe)}
+    if apart - {"start.run"} != {"seed"} or one.way != other.way or one.bundle or other.bundle:
+        return False
+    try:
+        parents = (find_run(run.recipe.start.run) for run in (one, other))
+        return "start.run" not in apart or seed_apart(*parents)
+    except TrilemmaError:  # a parent is gone
+        return False
+
+
+def log_of(text: str, *, say: Say = quiet) -> tuple[Found, list[dict[str, Any]]]:
+    """Find a run as `find_run` does; give it and its log. RunError: there is no log."""
     run = find_run(text, say=say)
     log = RunFolder(run.place).log()
     if not log:
         raise RunError(f"{text}: no log.jsonl in {run.place}; diagnose a run that was trained here")
-    return run.name, log
+    return run, log
 
 
 def taken(run: Found) -> str:
@@ -93,6 +163,12 @@ def spelled(place: Path) -> str:
     if place in shipped():
         return BUNDLE + place.name
     return f"./{place}" if len(place.parts) == 1 else str(place)
+
+
+def at(place: Path, text: str, which: str) -> Found:
+    """Read what lies at a place, with the checkpoint and the way to draw behind a name's @."""
+    checkpoint, way = checkpoint_and_way(text, which)
+    return replace(found(place, checkpoint), options=options_of(text, way), way=way)
 
 
 def found(place: Path, which: str = "") -> Found:

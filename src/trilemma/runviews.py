@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from trilemma import counting
+from trilemma.advice import to_try
 from trilemma.diagnosis import SIGNS, history
 from trilemma.horizon import FEW
 from trilemma.logreading import FEW as SIGNS_FROM
 from trilemma.recipe.files import to_table
+from trilemma.recipe.recipe import Recipe
 from trilemma.report.contents import Curve, Ill, ModesView, Nearest, Note, RunView
 from trilemma.report.metrics import extractor_name
 from trilemma.runfolder import RunFolder
@@ -49,7 +51,7 @@ def view(name: str, members: Sequence[Scored], *, grid: int) -> RunView:
         gif=read(folder, "progress.gif"),
         nearest=nearest(first),
         licences=tuple(filter(None, (first.reference.source.licence,))),
-        ills=ills(log) if steps else None,
+        ills=ills(log, first.found.recipe) if steps else None,
         few_steps=len(steps) < SIGNS_FROM,
         notes=tuple(notes(log)),
     )
@@ -98,7 +100,7 @@ def signs(events: Log) -> dict[str, Curve]:
     return {key: curve for key, curve in curves(events, "scalars").items() if key in SIGNS}
 
 
-def ills(log: Log) -> tuple[Ill, ...]:
+def ills(log: Log, recipe: Recipe) -> tuple[Ill, ...]:
     """Judge the whole log again, whatever it has written down itself."""
     return tuple(
         Ill(
@@ -107,8 +109,9 @@ def ills(log: Log) -> tuple[Ill, ...]:
             since_seconds=seconds_at(log, one.finding.since_images),
             until_images=one.until_images,
             evidence=tuple(one.finding.evidence.items()),
+            what_to_try=to_try(one.finding.name, recipe),
         )
-        for one in history(log)
+        for one in history(log, recipe)
     )
 
 

@@ -14,9 +14,10 @@ from trilemma.devices import REFERENCE, Choice, autocast
 from trilemma.errors import RecipeError, RunError
 from trilemma.families import build
 from trilemma.families.family import DrawOptions, Family
+from trilemma.families.onestep import own_steps
 from trilemma.images import to_pixels
 from trilemma.recipe.checking import check
-from trilemma.recipe.recipe import Recipe
+from trilemma.recipe.recipe import OneStepRecipe, Recipe
 from trilemma.runs import Found, find_run
 
 Pixels = np.ndarray  # uint8 [N, H, W, C]
@@ -45,7 +46,8 @@ class Drawer:
     @property
     def parameters(self) -> int:
         """Numbers in the weights of the networks that images are drawn with."""
-        return sum(p.numel() for p in self.nets.parameters())
+        kept = [net for name, net in self.nets.items() if name not in self.family.begins]
+        return sum(p.numel() for net in kept for p in net.parameters())
 
 
 def load_generator(
@@ -70,7 +72,16 @@ def load_generator(
         family=family,
         nets=nets,
         device=device,
-        options=options or DrawOptions(),
+        options=joined(options or DrawOptions(), place.options),
+    )
+
+
+def joined(options: DrawOptions, others: DrawOptions) -> DrawOptions:
+    """Give options and, where they leave something open, the others."""
+    return DrawOptions(
+        sampler=options.sampler or others.sampler,
+        steps=options.steps or others.steps,
+        guidance=options.guidance or others.guidance,
     )
 
 
@@ -132,3 +143,25 @@ def drawn_together(
         return np.concatenate(parts)
 
     return processes.together(mine, len(seeds))[:n]
+
+
+def sampler_name(drawer: Drawer) -> str:
+    """Name how images were drawn, such as ddim-50; empty where there is nothing to choose."""
+    return sampler_of_recipe(drawer.recipe, drawer.options)
+
+
+def sampler_of_recipe(recipe: Recipe, options: DrawOptions | None = None) -> str:
+    """Name how a recipe's images are drawn under these options, without building its networks."""
+    options, family = options or DrawOptions(), recipe.family
+    if isinstance(family, OneStepRecipe):
+        own = own_steps(family, options)
+        if own:
+            return f"onestep-{own}"
+        family = family.denoiser
+    name = options.sampler or getattr(family, "sampler", "")
+    steps = options.steps or getattr(family, "steps", 0)
+    guidance = options.guidance or getattr(family, "guidance", 1.0)
+    guided = f"-guided-{guidance:g}" if guidance != 1 else ""
+    below = getattr(family, "guide_below", 0.0)
+    guided += f"-below-{below:g}" if guided and below else ""
+    return f"{name}-{steps}{guided}" if name else ""

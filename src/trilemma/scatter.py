@@ -27,21 +27,27 @@ def is_points(pixels: Shaped) -> bool:
 
 
 def scatter(
-    points: np.ndarray, *, centres: Sequence[tuple[float, float]] = (), radius: float = 0.0
+    points: np.ndarray,
+    *,
+    centres: Sequence[tuple[float, float]] = (),
+    radius: float = 0.0,
+    ink: str | tuple[int, int, int] = INK,
+    mark: str | tuple[int, int, int] = MARK,
 ) -> np.ndarray:
     """Draw points [N, 1, 1, 2] or [N, 2] as a picture uint8 [SIDE, SIDE, 3], y upwards.
 
     centres: get a ring of that radius, in the points' units, drawn no smaller than can be seen.
+    ink, mark: colours of points and rings.
     """
     side = FINER * SIDE
     picture = Image.new("RGB", (side, side), PAPER)
     pen = ImageDraw.Draw(picture)
     dot = FINER * DOT
     for x, y in placed(points.reshape(-1, 2), side):
-        pen.ellipse((x - dot, y - dot, x + dot, y + dot), fill=INK)
+        pen.ellipse((x - dot, y - dot, x + dot, y + dot), fill=ink)
     ring = max(FINER * RING, radius / (2 * REACH) * side)
     for x, y in placed(np.array(centres).reshape(-1, 2), side):
-        pen.ellipse((x - ring, y - ring, x + ring, y + ring), outline=MARK, width=2 * FINER)
+        pen.ellipse((x - ring, y - ring, x + ring, y + ring), outline=mark, width=2 * FINER)
     return np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BOX))
 
 

@@ -51,12 +51,29 @@ class Shares:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Heeded:
+    """How often images show the class that they were asked for, class by class."""
+
+    run: str
+    classes: tuple[str, ...]
+    share: tuple[float, ...]  # of the images of a class, those in which a classifier sees it
+    n: int  # images that were asked for of each class
+
+    @property
+    def worst(self) -> tuple[str, float]:
+        """Give the class that is drawn least often when it is asked for, and its share."""
+        share = min(self.share)
+        return self.classes[self.share.index(share)], share
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scores:
     """Scores with their columns, as scores.json holds them."""
 
     columns: dict[str, Column] = field(default_factory=dict)
     scores: tuple[Score, ...] = ()
     shares: tuple[Shares, ...] = ()
+    heeded: tuple[Heeded, ...] = ()
 
 
 HIGHER = frozenset({"psnr_rgb", "psnr_y", "ssim_rgb", "ssim_y"})  # watched scores that should rise
@@ -73,4 +90,5 @@ def joined(first: Scores, second: Scores) -> Scores:
         columns={**first.columns, **second.columns},
         scores=(*first.scores, *second.scores),
         shares=first.shares or second.shares,
+        heeded=first.heeded or second.heeded,
     )

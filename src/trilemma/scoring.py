@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trilemma import counting, processes
+from trilemma import counting, heeding, processes
 from trilemma.counting import Counted
+from trilemma.data.fewimages import enough
 from trilemma.data.sources import open_source
 from trilemma.data.splits import ENOUGH_HELD_OUT
 from trilemma.data.values import Source
@@ -23,18 +24,17 @@ from trilemma.maths.copying import RARE, Copying, copying
 from trilemma.maths.randomness import rng
 from trilemma.maths.statistics import Z95
 from trilemma.pairscores import enlarges, megapixel_score, pair_scores, parted
-from trilemma.recipe.recipe import Recipe
+from trilemma.places import Say, quiet
 from trilemma.runs import Found
 from trilemma.samplecache import remembered
-from trilemma.sampling import Drawer, Pixels, load_generator
-from trilemma.scores import Column, Score, Scores
-from trilemma.speed import Speed, measure
+from trilemma.sampling import Drawer, Pixels, load_generator, sampler_name
+from trilemma.scores import Column, Score, Scores, joined
+from trilemma.speed import Speed, measure, speed_scores
 
 MOST, LEAST = 2_000, 200  # images drawn for a score, unless --n says another number
 SEARCHED = 20_000  # training images among which copies are looked for, at most
 SEARCHED_SLOWLY = 2_000  # by slow extractors
 
-Say = Callable[[str], None]
 Progress = Callable[[int, int], None]
 
 
@@ -103,6 +103,7 @@ def look(
 
     Where no image is held out there is no floor: an image would be held against itself.
     """
+    enough(source)
     count = min(n or MOST, len(source))
     rows = some(len(source), count)
     floor_rows = some(len(train), wanted(count, n))
@@ -149,13 +150,14 @@ def score_run(
     seen_by: Mapping[str, Look] = MappingProxyType({}),
     device: torch.device,
     progress: Progress,
+    say: Say = quiet,
 ) -> Scored:
     """Draw images from seeds 0, 1, ..., score them, look for copies, and time the drawing.
 
     seen_by: what looks at pairs of an upscaler, as `pairscores.looks` loads it.
     DataError: an unknown metric, or modes are to be counted that nobody knows.
     """
-    others, _ = parted(metrics, pairs=enlarges(found))
+    others, _ = parted(heeding.others(metrics), pairs=enlarges(found))
     compared, counts = counting.parted(others, counting.of(found.recipe.data))
     drawer = load_generator(found, device=device, options=options)
     seeds = range(wanted(reference.n, n))
@@ -170,18 +172,29 @@ def score_run(
     copies = copying(
         fake=tensor(features), train=tensor(reference.seen), held_out=tensor(reference.real)
     )
-    scores = quality(found.name, features, reference, compared)
-    copied, near = copy_score(found.name, copies, reference)
+    scores = quality(found.label, features, reference, compared)
+    copied, near = copy_score(found.label, copies, reference)
     met, modes = Scores(), None
     if counts:
         met, modes = mode_scores(
             found, drawer, pixels, reference, counts, n=n, device=device, progress=progress
         )
+    asked = heeding.heed(
+        found,
+        drawer,
+        looked_at(reference),
+        n=n,
+        metrics=metrics,
+        say=say,
+        progress=progress,
+    )
+    met = joined(met, asked)
     if trials is not None:
-        met, values = pair_scores(found.name, pixels, trials, seen_by=seen_by, device=device)
-    rows = (*scores.scores, *met.scores, near, *speed_scores(found.name, speed))
+        paired, values = pair_scores(found.label, pixels, trials, seen_by=seen_by, device=device)
+        met = joined(met, paired)
+    rows = (*scores.scores, *met.scores, near, *speed_scores(found.label, speed))
     if trials is not None:
-        rows = (*rows, megapixel_score(found.name, speed, pixels))
+        rows = (*rows, megapixel_score(found.label, speed, pixels))
     named = sampler_name(drawer)
     return Scored(
         found=found,
@@ -193,6 +206,7 @@ def score_run(
             columns={**scores.columns, **met.columns, **copied},
             scores=tuple(replace(s, sampler=named, checkpoint=found.checkpoint) for s in rows),
             shares=scores.shares,
+            heeded=met.heeded,
         ),
         speed=speed,
         copies=copies,
@@ -200,6 +214,12 @@ def score_run(
         trials=trials,
         values=values,
     )
+
+
+def looked_at(reference: Reference) -> Source:
+    """Give the held-out images that scores are taken against."""
+    source, rows = reference.source, reference.rows
+    return replace(source, pixels=np.asarray(source.pixels[rows]), labels=source.labels[rows])
 
 
 def quality(name: str, features: Features, reference: Reference, metrics: Sequence[str]) -> Scores:
@@ -241,7 +261,7 @@ def mode_scores(
     if len(rows) == n:
         shown = np.asarray(reference.source.pixels[rows])
         real = counting.count(known, cache.features(by, shown, progress=progress).features)
-    made = counting.scored(found.name, fake, real, names, by=by, reference=reference.source)
+    made = counting.scored(found.label, fake, real, names, by=by, reference=reference.source)
     return made, fake
 
 
@@ -263,36 +283,6 @@ def copy_score(name: str, copies: Copying, reference: Reference) -> tuple[dict[s
         floor=RARE if known else math.nan,
     )
     return {score.column: own}, score
-
-
-def speed_scores(name: str, speed: Speed) -> list[Score]:
-    """Write timings as scores, n the runs that were timed; they stand in no column."""
-    rows = (
-        ("ms_per_image", speed.ms_per_image, speed.ms_error, speed.runs_alone),
-        ("images_per_second", speed.images_per_second, speed.rate_error, speed.runs),
-        ("memory_bytes", speed.memory_bytes, math.nan, 1),
-    )
-    return [
-        Score(run=name, metric=m, value=v, error=e, n=n, column="", floor=math.nan)
-        for m, v, e, n in rows
-    ]
-
-
-def sampler_name(drawer: Drawer) -> str:
-    """Name how images were drawn, such as ddim-50; empty where there is nothing to choose."""
-    return sampler_of_recipe(drawer.recipe, drawer.options)
-
-
-def sampler_of_recipe(recipe: Recipe, options: DrawOptions | None = None) -> str:
-    """Name how a recipe's images are drawn under these options, without building its networks."""
-    options = options or DrawOptions()
-    name = options.sampler or getattr(recipe.family, "sampler", "")
-    steps = options.steps or getattr(recipe.family, "steps", 0)
-    guidance = options.guidance or getattr(recipe.family, "guidance", 1.0)
-    guided = f"-guided-{guidance:g}" if guidance != 1 else ""
-    below = getattr(recipe.family, "guide_below", 0.0)
-    guided += f"-below-{below:g}" if guided and below else ""
-    return f"{name}-{steps}{guided}" if name else ""
 
 
 def tensor(features: Features) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trilemma import processes
+from trilemma.data.fewimages import held_out as few_held_out
 from trilemma.data.sources import open_source
 from trilemma.data.splits import ENOUGH_HELD_OUT
 from trilemma.data.values import PixelRows, Pixels, Source
@@ -61,9 +62,11 @@ def held_out(recipe: Recipe, source: Source, say: Callable[[str], None]) -> Pixe
     except TrilemmaError as error:
         say(f"no held-out images for the doctor: {error}")
         return None
-    return (
-        None if kept.fingerprint == source.fingerprint else some(kept.pixels, HELD_OUT, recipe.seed)
-    )
+    if kept.fingerprint == source.fingerprint:
+        return None
+    if few := few_held_out(len(kept), len(kept) + len(source), own_split=False):
+        say(f"{source.name}: {few}")
+    return some(kept.pixels, HELD_OUT, recipe.seed)
 
 
 def some(pixels: PixelRows, count: int, seed: int) -> Pixels:

@@ -148,7 +148,7 @@ def signs(sitting: Sitting) -> Mapping[str, float]:
 def judge(sitting: Sitting) -> None:
     """Write down which signs of illness are new, and which are over."""
     if processes.rank() == 0:
-        for finding in diagnosis.news(sitting.folder.log()):
+        for finding in diagnosis.news(sitting.folder.log(), sitting.task.recipe):
             emit(sitting, "finding", **finding)
 
 

@@ -129,13 +129,15 @@ def parent_of(recipe: Recipe, *, say: Say) -> Parent:
 
 
 def fill_from(parent: Parent, family: Family) -> Started:
-    """Copy every tensor of equal name and shape into the networks that are trained."""
-    theirs = parent.tensors
+    """Copy every tensor of equal name and shape into the networks that are trained or averaged."""
+    filled = {*family.optimizers, *family.averaged}
     own = {
         name: tensor
         for name, tensor in family.nets.state_dict().items()
-        if name.partition(".")[0] in family.optimizers and not name.endswith(OWN)
+        if name.partition(".")[0] in filled and not name.endswith(OWN)
     }
+    again = also(parent.tensors, family.begins)
+    theirs = {**parent.tensors, **{name: again[name] for name in again if name in own}}
     left = {name: why(name, tensor, theirs) for name, tensor in own.items()}
     left = {name: reason for name, reason in left.items() if reason}
     taken = tuple(name for name in own if name not in left)
@@ -151,6 +153,16 @@ def fill_from(parent: Parent, family: Family) -> Started:
             own[name].copy_(theirs[name])
     unused = tuple(name for name in theirs if name not in taken)
     return Started(parent=parent, taken=taken, left=left, unused=unused)
+
+
+def also(theirs: Mapping[str, Tensor], begins: Mapping[str, str]) -> dict[str, Tensor]:
+    """Give a parent's tensors again under the names of what begins as one of its networks."""
+    return {
+        f"{net}.{name.removeprefix(f'{of}.')}": tensor
+        for net, of in begins.items()
+        for name, tensor in theirs.items()
+        if name.startswith(f"{of}.")
+    }
 
 
 def why(name: str, tensor: Tensor, theirs: Mapping[str, Tensor]) -> str:

@@ -13,14 +13,25 @@ from typing import Annotated, Any
 
 import tyro
 
-from trilemma.cli.parsing import OPTION, normal, options, parse, read
+from trilemma.cli.parents import following, recipe_file
+from trilemma.cli.parsing import OPTION, listed, normal, options, parse, read
 from trilemma.errors import RecipeError, TrilemmaError
 from trilemma.recipe import files, foreign, presets
-from trilemma.recipe.overrides import SELECTORS, apply, with_ema, with_lr
+from trilemma.recipe.overrides import SELECTORS, apply, nested, with_ema, with_lr
 from trilemma.recipe.own import as_typed
 from trilemma.recipe.recipe import Recipe
 
-__all__ = ["TrainCommand", "parse", "parse_train"]
+__all__ = [
+    "SHORT",
+    "STAGED",
+    "Base",
+    "TrainCommand",
+    "long_forms",
+    "parse",
+    "parse_train",
+    "take_preset",
+    "value_of",
+]
 
 SHORT = {  # of options that are used often
     "--epochs": "--train.epochs",
@@ -38,6 +49,7 @@ SHORT = {  # of options that are used often
 LENGTHS = ("epochs", "images", "minutes")  # fields of train that say how long
 FOLDER = "folder-gan"  # the preset for a folder of images, where none is named
 VERB = "trilemma train"
+STAGED = re.compile(r"^--stage\.([^.]+)\.")  # in front of an option: of that stage alone
 ABOUT = (
     "Train a model from a preset, or from a recipe file. The values below are those of {preset}; "
     "`trilemma presets` lists the presets. Networks and losses may be module:Name of your own. "
@@ -71,7 +83,7 @@ class _Options:
     preset: _Preset = ""  # a preset's name; see `trilemma presets`
     config: str = ""  # in place of a preset: a recipe (.toml, .json) or another project's settings
     continue_run: _Continue = ""  # in place of a preset: a finished run that is to go on
-    seeds: str = ""  # several trainings that differ in the seed, such as 0,1,2
+    seeds: tuple[int, ...] = ()  # several trainings that differ in the seed, such as 0 1 2
     out: str = ""  # folder of the run; empty: PRESET-sSEED-DIGEST below ./runs
     dry_run: bool = False  # print the whole recipe and a forecast of time, memory and disk; no more
     trust: bool = False  # run the code of somebody's own (module:Name) that a recipe's file names
@@ -81,22 +93,25 @@ class _Options:
 
 
 @dataclass(frozen=True)
-class _Base:
+class Base:
+    """A recipe that the options change."""
+
     recipe: Recipe
     named: str  # preset or file, for the help
     notes: tuple[str, ...] = ()
     beside: Path | None = None  # folder of the file
 
 
-def parse_train(words: Sequence[str]) -> TrainCommand:
+def parse_train(words: Sequence[str], base: Base | None = None) -> TrainCommand:
     """Read the words behind `trilemma train`; loads no torch, but for --continue.
 
-    TrilemmaError in one line for an unknown preset, option or value, with the closest ones. Whether
-    the recipe is possible, `recipe.checking.check` says.
+    base: what they change, where no preset is among them. TrilemmaError in one line for an unknown
+    preset, option or value, with the closest ones. Whether the recipe is possible,
+    `recipe.checking.check` says.
     """
     typed_so = {long: short for short, long in SHORT.items() if short in normal(words)}
     try:
-        return _parsed(_long(normal(words)))
+        return _parsed(listed(long_forms(normal(words)), options(_Options)), base)
     except TrilemmaError as error:  # which names fields as they were typed
         said = str(error)
         for long, short in typed_so.items():
@@ -104,9 +119,10 @@ def parse_train(words: Sequence[str]) -> TrainCommand:
         raise type(error)(said) from error
 
 
-def _parsed(asked: Sequence[str]) -> TrainCommand:
-    preset, asked = _take_preset(asked)
-    base = _base(preset, asked)
+def _parsed(asked: Sequence[str], base: Base | None) -> TrainCommand:
+    preset, asked = take_preset(asked)
+    base = base or _base(preset, asked)
+    base = replace(base, recipe=following(base.recipe, value_of(asked, "--start.run")))
     asked, choices = _choices(asked)
     recipe = apply(base.recipe, choices, where="command line")
     given = read(
@@ -126,14 +142,14 @@ def _parsed(asked: Sequence[str]) -> TrainCommand:
         dry_run=given.dry_run,
         continue_run=given.continue_run,
         typed=typed,
-        notes=base.notes,
+        notes=(*base.notes, *_both_lengths(finished, typed)),
         beside=base.beside,
         own=own,
         trust=given.trust,
     )
 
 
-def _long(words: Iterable[str]) -> list[str]:
+def long_forms(words: Iterable[str]) -> list[str]:
     """Write short forms out; `--no-early-stop` is one, too."""
     off = {f"--no-{short[2:]}": _off(long) for short, long in SHORT.items()}
     return [{**SHORT, **off}.get(word, word) for word in words]
@@ -144,7 +160,7 @@ def _off(flag: str) -> str:
     return f"{head}.no-{last}"
 
 
-def _take_preset(words: Sequence[str]) -> tuple[str, list[str]]:
+def take_preset(words: Sequence[str]) -> tuple[str, list[str]]:
     """Find the preset's name, the one word that is neither an option nor the value of one."""
     takes = {option.flag: option.values for option in options(_Options)}
     takes["--preset"] = 0  # as good as the bare name
@@ -153,7 +169,8 @@ def _take_preset(words: Sequence[str]) -> tuple[str, list[str]]:
     left = 0
     for word in words:
         if OPTION.match(word):
-            left = takes.get(word, 0 if _switch_off(word) or word == "-h" else 1)
+            plain = long_forms([STAGED.sub("--", word)])[0]
+            left = takes.get(plain, 0 if _switch_off(word) or word == "-h" else 1)
             left = 0 if word == "--help" else left
         elif left == 0:
             found.append(word)
@@ -171,20 +188,20 @@ def _switch_off(word: str) -> bool:
     return word.rpartition(".")[2].startswith("no-")
 
 
-def _base(preset: str, words: Sequence[str]) -> _Base:
+def _base(preset: str, words: Sequence[str]) -> Base:
     """Give the recipe that the options change: of a preset, a file, a run, or a folder's."""
-    config, run = _value(words, "--config"), _value(words, "--continue")
+    config, run = value_of(words, "--config"), value_of(words, "--continue")
     if sum(map(bool, (preset, config, run))) > 1:
         raise RecipeError("a preset, --config and --continue each give the recipe; allowed: one")
     if run:
-        return _Base(files.read(_run_recipe(run)), run)
+        return Base(files.read(recipe_file(run)), run)
     if config:
         return _config(config)
     if preset:
         _check_preset(preset)
-        return _Base(presets.find(preset).recipe, preset, beside=presets.OWN)
+        return Base(presets.find(preset).recipe, preset, beside=presets.OWN)
     if "--data.root" in words or {"-h", "--help"} & set(words):
-        return _Base(presets.find(FOLDER).recipe, FOLDER)
+        return Base(presets.find(FOLDER).recipe, FOLDER)
     raise RecipeError(
         f"no preset; allowed: {', '.join(presets.names())}; "
         "or give --data.root FOLDER to train on a folder of images"
@@ -201,25 +218,16 @@ def _check_preset(name: str) -> None:
         raise RecipeError(f"'{name}' is no preset; to use this file: {VERB} --config {name}")
 
 
-def _config(path: str) -> _Base:
+def _config(path: str) -> Base:
     """Read a recipe file, or another project's settings, such as JSON without a schema."""
     table = files.read_table(path)
     if foreign.is_foreign(table, json=path.lower().endswith(".json")):
         recipe, notes = foreign.recipe_of(table, where=path)
-        return _Base(replace(recipe, preset=Path(path).stem), path, notes)
-    return _Base(presets.read(path).recipe, path, beside=Path(path).parent)
+        return Base(replace(recipe, preset=Path(path).stem), path, notes)
+    return Base(presets.read(path).recipe, path, beside=Path(path).parent)
 
 
-def _run_recipe(run: str) -> Path:
-    from trilemma.runs import candidates, find_run, parted  # late: they load torch
-
-    found = candidates(parted(run)[0])
-    if len(found) != 1:
-        find_run(run)  # says what is wrong: none, or several
-    return found[0] / "recipe.toml"
-
-
-def _value(words: Sequence[str], flag: str) -> str:
+def value_of(words: Sequence[str], flag: str) -> str:
     """Give the last value of an option before it is parsed; empty if it is not there."""
     after = [value for word, value in pairwise(words) if word == flag]
     return after[-1] if after else ""
@@ -237,12 +245,8 @@ def _choices(words: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     table: dict[str, Any] = {}
     for word, value in pairwise(spelled):
         if word in choosing and not OPTION.match(value):
-            table = files.merge(table, _nested(word[2:].split("."), value))
+            table = files.merge(table, nested(word[2:], value))
     return spelled, table
-
-
-def _nested(path: Sequence[str], value: str) -> dict[str, Any]:
-    return {path[0]: _nested(path[1:], value) if path[1:] else value}
 
 
 def _typed(words: Sequence[str]) -> frozenset[str]:
@@ -270,15 +274,20 @@ def _lengths(typed: frozenset[str]) -> Mapping[str, Any]:
     return {name: 0 for name in LENGTHS if name not in said}
 
 
+def _both_lengths(recipe: Recipe, typed: frozenset[str]) -> tuple[str, ...]:
+    """Say which length counts where two were typed."""
+    if not {"train.epochs", "train.images"} <= typed or not recipe.train.images:
+        return ()
+    return (f"--images {recipe.train.images} counts, --epochs {recipe.train.epochs:g} does not",)
+
+
 def _seeds(given: _Options, typed: frozenset[str]) -> tuple[int, ...]:
     if not given.seeds:
         return (given.recipe.seed,)
     if "seed" in typed:
         raise RecipeError("--seed and --seeds are both given; allowed: one of them")
-    try:
-        seeds = tuple(int(word) for word in given.seeds.split(","))
-    except ValueError:
-        raise RecipeError(f"--seeds is '{given.seeds}'; allowed: numbers, such as 0,1,2") from None
+    seeds = given.seeds
     if len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise RecipeError(f"--seeds is '{given.seeds}'; allowed: different numbers, 0 or more")
+        said = " ".join(map(str, seeds))
+        raise RecipeError(f"--seeds is '{said}'; allowed: different numbers, 0 or more")
     return seeds

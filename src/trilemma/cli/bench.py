@@ -19,6 +19,10 @@ WHAT = {
     "evaluate": "all scores of {n:,} images' features",
 }
 
+_Timed = Literal["train", "sample", "evaluate", "penalties", "upscale"]
+_What = Annotated[_Timed, tyro.conf.Positional, tyro.conf.arg(metavar="WHAT")]
+_Preset = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PRESET")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
@@ -32,12 +36,8 @@ class Arguments:
     noise, in turns, in this process; nothing is written.
     """
 
-    what: Annotated[
-        Literal["train", "sample", "evaluate", "penalties", "upscale"], tyro.conf.Positional
-    ]  # is timed
-    preset: Annotated[
-        str, tyro.conf.Positional
-    ]  # whose networks, sizes and extractor are taken; upscale: the model
+    what: _What  # is timed: train, sample, evaluate, penalties, upscale
+    preset: _Preset  # whose networks, sizes and extractor are taken; upscale: the model
     rounds: int = 15  # timed steps of each
     batch_size: int = 0  # images of a training step; 0: the preset's
     precision: Literal["auto", "reference", "float32", "bf16"] = "auto"  # of ours

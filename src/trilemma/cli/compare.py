@@ -8,28 +8,23 @@ from typing import Annotated, Literal
 
 import tyro
 
+_Runs = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RUN ...]")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
     """Score runs on equal terms and write one report; runs that differ in the seed are grouped.
 
-    A preset's name means its newest run, else the bundle that ships; bundle:NAME is that bundle.
+    A preset's name means its newest run with all its seeds, else the bundle that ships; bundle:NAME
+    is that bundle. A folder of seed-0, seed-1, ... (train --out FOLDER --seeds) is all of them.
     Beside runs of kind upscale may stand bicubic, realesrgan-x4plus, or a file of weights.
     """
 
-    runs: Annotated[tuple[str, ...], tyro.conf.Positional] = ()  # runs or bundles; upscalers
+    runs: _Runs = ()  # runs or bundles; upscalers
     out: str = "reports"  # folder of report.html, plots and tables; takes an older report's place
     n: int = 0  # images drawn of each; 0: as many as are held out, from 200 to 2,000
     extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, points, stacked; path
-    metrics: tuple[str, ...] = (
-        "fd",
-        "kid",
-        "is",
-        "precision",
-        "recall",
-        "density",
-        "coverage",
-    )  # scores to compute
+    metrics: tuple[str, ...] = ()  # scores; empty: fd kid is precision recall density coverage
     ungroup: bool = False  # list runs that differ only in the seed singly
     few_steps: bool = False  # also quality against network evaluations, for diffusion runs
     few_steps_n: int = 0  # images of each point of that curve; 0: from 200 to 512
@@ -46,6 +41,7 @@ def run(arguments: Arguments) -> None:
 
     from trilemma import processes
     from trilemma.comparison import compare, facts
+    from trilemma.evaluation import STANDARD
     from trilemma.live import counted, device_line, say
     from trilemma.report.place import PAGE, holds_report
     from trilemma.report.tables import terminal
@@ -58,7 +54,7 @@ def run(arguments: Arguments) -> None:
             arguments.runs,
             n=arguments.n,
             extractor=arguments.extractor,
-            metrics=arguments.metrics,
+            metrics=arguments.metrics or STANDARD,
             device=arguments.device,
             group=not arguments.ungroup,
             few_steps=arguments.few_steps,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 LISTED = 5  # broken files, duplicates and sizes that are named; the rest is counted
 LONG = 3600  # seconds; a training that takes longer is worth a hint
 
+_Images = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGES")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
@@ -24,7 +26,7 @@ class Arguments:
     It is a folder, a zip, an .npz or .npy file, shards, or a named set: digits, mnist, ...
     """
 
-    images: Annotated[str, tyro.conf.Positional]  # what is looked at
+    images: _Images  # what is looked at
     root: str = ""  # where the files of a named set lie; empty: the cache
     size: str = ""  # width x height to train at, pixels, such as 64x64; empty: as suggested
     channels: Literal[0, 1, 3] = 0  # to train with: 1 grey, 3 colour; 0: as suggested

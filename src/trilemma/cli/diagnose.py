@@ -10,12 +10,14 @@ import tyro
 if TYPE_CHECKING:
     from trilemma.diagnosis import Diagnosis, Stretch
 
+_Run = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
     """Read a run's log: mode collapse, a saturated or overfitted critic, copies, and others."""
 
-    run: Annotated[str, tyro.conf.Positional]  # NAME, its beginning, or its folder
+    run: _Run  # NAME, its beginning, or its folder
     json: bool = False  # as JSON
 
 
@@ -26,12 +28,12 @@ def run(arguments: Arguments) -> None:
     from trilemma.runfolder import finite
     from trilemma.runs import log_of
 
-    name, log = log_of(arguments.run, say=say)
-    found = diagnose(log)
+    run, log = log_of(arguments.run, say=say)
+    found = diagnose(log, run.recipe)
     if arguments.json:
-        print(json.dumps(finite({"run": name, **asdict(found)}), indent=1))
+        print(json.dumps(finite({"run": run.name, **asdict(found)}), indent=1))
     else:
-        print("\n".join(lines(name, found)))
+        print("\n".join(lines(run.name, found)))
 
 
 def lines(name: str, found: "Diagnosis") -> Iterator[str]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from trilemma.scores import Scores
 
+_Images = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGES")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
@@ -26,7 +28,7 @@ class Arguments:
     again, and compared one by one, in their own sizes.
     """
 
-    images: Annotated[str, tyro.conf.Positional]  # what is scored
+    images: _Images  # what is scored
     against: str = ""  # the real images; empty: those that the run's own data holds out
     metrics: tuple[str, ...] = ()  # scores; empty: fd kid is precision recall density coverage
     low: str = ""  # of upscalers: small images are made by bicubic, real, or lie in a folder
@@ -48,9 +50,10 @@ def run(arguments: Arguments) -> None:
     from rich.console import Console
 
     from trilemma import processes
-    from trilemma.assessing import facts, keep
     from trilemma.live import say
     from trilemma.pairassessing import assessed_any
+    from trilemma.report.missing import sayable
+    from trilemma.scorefile import facts, keep
 
     with looking(arguments) as how:
         made = assessed_any(
@@ -65,8 +68,9 @@ def run(arguments: Arguments) -> None:
     if arguments.json:
         print(json.dumps(facts(made.scores), indent=1))
     else:
-        Console().print(table(made.scores))
-        for line in legend(made.scores):
+        shown = sayable(made.scores)
+        Console().print(table(shown))
+        for line in legend(shown):
             print(line)
     if made.run is not None and not made.run.bundle and not processes.rank():
         say(f"kept in {keep(made.scores, made.run)}")
@@ -79,7 +83,7 @@ def table(scores: "Scores") -> "Table":
 
     from trilemma.report import metrics, numbers, words
 
-    reader = words.read("en")
+    reader = words.read("en", points=of_points(scores))
     laid = Table(title=Text(scores.scores[0].run), title_justify="left", box=None)
     laid.add_column("metric")
     for name in ("value", "n", "floor", "column"):
@@ -99,7 +103,7 @@ def table(scores: "Scores") -> "Table":
 
 def legend(scores: "Scores") -> list[str]:
     """Say what the marks of the table mean, what each column is, and why numbers are missing."""
-    from trilemma.report import words
+    from trilemma.report import asked, words
     from trilemma.report.missing import missing
 
     lines = [
@@ -111,4 +115,11 @@ def legend(scores: "Scores") -> list[str]:
     lines.append("floor: what as many other real images get; numbers compare within a column only")
     if any(score.biased for score in scores.scores):
         lines.append("biased: too few images for so many features; read kid instead")
-    return lines + missing(scores, words.read("en"), "en")
+    reader = words.read("en", points=of_points(scores))
+    lines += asked.lines(scores, reader, "en").values()
+    return lines + missing(scores, reader, "en")
+
+
+def of_points(scores: "Scores") -> bool:
+    """Were points of the plane scored?"""
+    return {column.extractor for column in scores.columns.values()} == {"points"}

@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 _Class = Annotated[str, tyro.conf.arg(name="class")]
+_Run = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,7 @@ class Arguments:
     the training images nearest to them). Older files of these names are written over.
     """
 
-    run: Annotated[str, tyro.conf.Positional]  # a run, bundle or preset
+    run: _Run  # a run, bundle or preset
     seeds: tuple[int, ...] = (1, 2, 3, 4)  # the walk goes from one to the next, and back
     one_way: bool = False  # end at the last seed
     frames: int = 60  # pictures of the walk
@@ -27,9 +28,7 @@ class Arguments:
     mp4: bool = False  # write walk.mp4, too; needs pip install 'trilemma[video]'
     html: bool = False  # write explore.html, too: one offline page with sliders
     among: int = 20_000  # training images to look through for the nearest, at most; 0: none
-    shows: Annotated[str, tyro.conf.arg(name="class")] = (
-        ""  # class of every image, of runs that were told classes; empty: the first
-    )
+    shows: _Class = ""  # class of every image, of runs that were told classes; empty: the first
     attributes: tuple[str, ...] = ()  # such as smile=1, of runs that were told them
     sampler: str = ""  # ddim, dpm++2m, heun; empty: the recipe's own, or dpm++2m for ancestral
     steps: int = 0  # of the sampler; 0: the recipe's own

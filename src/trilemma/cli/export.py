@@ -6,6 +6,8 @@ from typing import Annotated
 
 import tyro
 
+_Run = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
@@ -15,7 +17,7 @@ class Arguments:
     of one's own is never inside.
     """
 
-    run: Annotated[str, tyro.conf.Positional]  # NAME, NAME@last or NAME@128000
+    run: _Run  # NAME, NAME@last or NAME@128000
     out: str = ""  # the bundle's folder, new or empty; empty: bundles/NAME
     trust: bool = False  # run code of somebody's own (module:Name) that the run names
     device: str = "auto"  # that draws the grid: auto, cpu, cuda, cuda:N, mps

@@ -8,6 +8,8 @@ import tyro
 
 from trilemma.cli.looking import looking
 
+_Images = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="IMAGES")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
@@ -17,7 +19,7 @@ class Arguments:
     (mnist:test). The file holds features, logits, labels (-1 unknown), names, and meta as JSON.
     """
 
-    images: Annotated[str, tyro.conf.Positional]  # what is looked at
+    images: _Images  # what is looked at
     out: str = "features.npz"  # the file
     extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, points, stacked; path
     n: int = 0  # images; 0: all, of a run 2,000

@@ -38,7 +38,7 @@ class Verb(NamedTuple):
 
     module: str  # has a frozen dataclass Arguments and a function run(arguments)
     about: str
-    trains: bool = False  # its words are a preset and a recipe: parsed by `parse_train`
+    trains: bool = False  # its words are a preset and a recipe: parsed by `parse_training`
 
 
 VERBS: Mapping[str, Verb] = {  # in the order of --help
@@ -47,6 +47,7 @@ VERBS: Mapping[str, Verb] = {  # in the order of --help
     "sample": Verb("sample", "draw images from runs or bundles"),
     "explore": Verb("explore", "walk between the seeds of a run, as pictures, film or a page"),
     "upscale": Verb("upscale", "enlarge pictures, folders, GIFs and films"),
+    "pipeline": Verb("pipeline", "draw images with one run and enlarge them with another"),
     "evaluate": Verb("evaluate", "score images against images"),
     "compare": Verb("compare", "line runs up: one table, one report"),
     "diagnose": Verb("diagnose", "say whether a training was healthy, and what to try if not"),
@@ -146,7 +147,7 @@ def _call(verb: Verb, name: str, words: list[str]) -> None:
     arguments = importlib.import_module("trilemma.cli.arguments")
     if verb.trains:  # parsed before the verb's module, which loads torch
         with _typed_everywhere():
-            command = arguments.parse_train(words)
+            command = importlib.import_module("trilemma.cli.stagewords").parse_training(words)
         trusted.allow(*command.own, *([trusted.ALL] if command.trust else []))
         _train(importlib.import_module(f"trilemma.cli.{verb.module}"), command)
     else:

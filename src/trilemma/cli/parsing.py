@@ -11,16 +11,25 @@ import tyro
 
 from trilemma.errors import TrilemmaError
 from trilemma.recipe.closest import unknown
-from trilemma.recipe.overrides import variants
+from trilemma.recipe.overrides import FILLED_IN, variants
 
 Arguments = TypeVar("Arguments")
 OPTION = re.compile(r"--?[A-Za-z]")  # -1.5 is a value
+WHOLE = ("input", "settings")  # lists whose values may hold commas
 WORDINGS: Sequence[tuple[str, str]] = (  # of Python and tyro -> ours
     (r"(\S+): could not convert string to float: (.*)", r"\1 is \2; allowed: a number"),
     (r"(\S+): invalid literal for int\(\) .*: ('.*')", r"\1 is \2; allowed: a whole number"),
     (
         r"[Ii]nvalid choice ('.*') for argument '(.+)'\. Expected one of \((.*?),?\)",
         r"\2 is \1; allowed: \3",
+    ),
+    (
+        r"(\S+): no type matching \{None\}\|FLOAT could be instantiated from \['(.*?)'\].*",
+        r"\1 is '\2'; allowed: a number",
+    ),
+    (
+        r"(\S+): Could not find valid parse for arguments: \[(.*)\]",
+        r"\1 is \2; allowed: numbers, such as 1 2 or 1,2",
     ),
     (r"Missing value for argument '(.+)'\..*", r"\1 lacks its value"),
 )
@@ -45,6 +54,13 @@ class Option:
             return 0
         return -1 if get_origin(self.hint) is tuple else 1
 
+    def holds(self, word: str) -> bool:
+        """May this word be one of several values? Numbers and attributes show what they are not."""
+        kind = get_args(self.hint)[0]
+        if kind in (int, float):
+            return all(re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", part) for part in word.split(","))
+        return self.name != "attributes" or "=" in word
+
 
 def parse(arguments: type[Arguments], words: Sequence[str], *, verb: str) -> Arguments:
     """Fill a frozen dataclass from the words behind a verb; --help prints it and ends.
@@ -52,7 +68,33 @@ def parse(arguments: type[Arguments], words: Sequence[str], *, verb: str) -> Arg
     The comment of each field is its help, the docstring the verb's. TrilemmaError in one line for
     what does not exist or has the wrong type, with the closest options.
     """
-    return read(arguments, normal(words), prog=f"trilemma {verb}", default=None, about="")
+    spelled = listed(normal(words), options(arguments))
+    return read(arguments, spelled, prog=f"trilemma {verb}", default=None, about="")
+
+
+def listed(words: Sequence[str], known: Iterable[Option]) -> list[str]:
+    """Write lists one way: `--seeds 0,1 RUN` becomes `RUN --seeds 0 1`.
+
+    Values are parted at commas, but not at one that a space follows, nor in files' names. A word
+    that cannot be a value of the list, such as a name behind numbers, goes to the front.
+    """
+    lists = {option.flag: option for option in known if option.values == -1}
+    front: list[str] = []
+    spelled: list[str] = []
+    now: Option | None = None
+    first = False  # is this the list's first value? A wrong one is a mistake, not a name
+    for word in words:
+        if OPTION.match(word):
+            now, first = lists.get(word), True
+            spelled.append(word)
+        elif now is None or now.name in WHOLE:
+            spelled.append(word)
+        elif first or now.holds(word):
+            spelled += [part for part in re.split(r",(?! )", word) if part]
+            first = False
+        else:
+            front.append(word)
+    return [*front, *spelled]
 
 
 def read(
@@ -68,9 +110,9 @@ def read(
 
     short: options that stand for longer ones, to be suggested where a word is unknown.
     """
-    caught = io.StringIO()
+    caught, printed = io.StringIO(), io.StringIO()
     try:
-        with contextlib.redirect_stderr(caught):
+        with contextlib.redirect_stderr(caught), contextlib.redirect_stdout(printed):
             parsed, rest = tyro.cli(
                 arguments,
                 args=list(words),
@@ -84,6 +126,7 @@ def read(
             )
     except SystemExit as end:
         if not end.code:
+            print(to_be_typed(printed.getvalue()), end="")
             raise  # --help
         said = ours(one_line(caught.getvalue()))
         raise TrilemmaError(f"{said}; see {prog} --help") from None
@@ -134,8 +177,23 @@ def one_line(box: str) -> str:
     return text.rstrip(".").removeprefix("Error parsing ")
 
 
+def to_be_typed(text: str) -> str:
+    """Leave the fields that are filled in out of a help: from their option to the next one."""
+    hidden = {"--" + name.replace("_", "-") for name in FILLED_IN}
+    kept, hide = list[str](), False
+    for line in text.splitlines(keepends=True):
+        words = re.sub(r"\x1b\[[0-9;]*m|[│|]", " ", line).split()
+        if not words or words[0].startswith(("-", "╰", "╭")):
+            hide = bool(words) and words[0].rstrip(",") in hidden
+        kept += [] if hide else [line]
+    return "".join(kept)
+
+
 def ours(said: str) -> str:
     """Say a mistake as our own errors do: what was found, what is allowed."""
+    if lacking := re.fullmatch(r"Missing from (trilemma \w+): (.*)", said):
+        words = re.findall(r"(?:^|\(required\) )([A-Z]+)", lacking[2])
+        return f"{lacking[1]} lacks {', '.join(words)}"
     for theirs, wording in WORDINGS:
         if re.fullmatch(theirs, said):
             return re.sub(theirs, wording, said)

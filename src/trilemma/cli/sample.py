@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 _Classes = Annotated[tuple[str, ...], tyro.conf.arg(name="class")]
+_Runs = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RUN ...]")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +19,7 @@ class Arguments:
     A preset's name means its newest run, else the bundle that ships; bundle:NAME is that bundle.
     """
 
-    runs: Annotated[
-        tuple[str, ...], tyro.conf.Positional
-    ] = ()  # runs or bundles; none: the newest of each family
+    runs: _Runs = ()  # runs or bundles; none: the newest of each family
     n: int = 0  # images of each; 0: 64, or 8 where several classes are asked for
     seed: int = 0  # of the first image; image i has seed + i
     out: str = ""  # file or folder; empty: samples.png, .npy, .npz, or the folder samples
@@ -28,7 +27,7 @@ class Arguments:
     sampler: str = ""  # ancestral, ddim, dpm++2m, heun; empty: the recipe's own
     steps: int = 0  # of the sampler; 0: the recipe's own
     guidance: float = 0.0  # away from an earlier, or untold, self; 1: none; 0: the recipe's own
-    classes: _Classes = ()  # names or numbers of classes, or all: n images, a row each
+    classes: _Classes = ()  # names or numbers of classes (3 5 or 3,5), or all: n images, a row each
     attributes: tuple[str, ...] = ()  # such as smile=1 angle=0.5, of runs that were told them
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
     batch: int = 64  # images drawn at once
@@ -39,13 +38,15 @@ class Arguments:
 def run(arguments: Arguments) -> None:
     """Draw, write, and say where."""
     from trilemma import drawing
+    from trilemma.asking import runs_behind
     from trilemma.live import counted, device_line, say
 
     say(device_line(arguments.device))
-    several = len(arguments.classes) > 1 or "all" in arguments.classes
+    runs, classes = runs_behind(arguments.runs, arguments.classes)
+    several = len(classes) > 1 or "all" in classes
     with counted("images") as progress:
         done = drawing.sample(
-            arguments.runs,
+            runs,
             n=arguments.n or (8 if several else 64),
             seed=arguments.seed,
             out=Path(arguments.out) if arguments.out else None,
@@ -53,7 +54,7 @@ def run(arguments: Arguments) -> None:
             sampler=arguments.sampler,
             steps=arguments.steps,
             guidance=arguments.guidance,
-            classes=arguments.classes,
+            classes=classes,
             attributes=arguments.attributes,
             device=arguments.device,
             batch=arguments.batch,

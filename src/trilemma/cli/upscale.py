@@ -6,6 +6,10 @@ from typing import Annotated, Literal
 
 import tyro
 
+_Images = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[IMAGE ...]")]
+_Model = Annotated[str, tyro.conf.arg(aliases=("-n",))]
+_Scale = Annotated[int, tyro.conf.arg(aliases=("-s",))]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
@@ -17,18 +21,12 @@ class Arguments:
     status is 2 if it was named on its own or if nothing came out.
     """
 
-    images: Annotated[tuple[str, ...], tyro.conf.Positional] = ()  # files and folders
+    images: _Images = ()  # files and folders
     input: Annotated[tuple[str, ...], tyro.conf.arg(aliases=("-i",))] = ()  # the same, as an option
-    model: Annotated[str, tyro.conf.arg(aliases=("-n",))] = (
-        "realesrgan-x4plus"  # a run, a baseline's name, or a file: .pth, .safetensors, .onnx
-    )
-    scale: Annotated[int, tyro.conf.arg(aliases=("-s",))] = (
-        0  # 2, 3 or 4: the model applied as often as it takes, then resized by Lanczos; 0: its own
-    )
+    model: _Model = "realesrgan-x4plus"  # a run, a baseline, or a .pth, .safetensors, .onnx file
+    scale: _Scale = 0  # 2, 3, 4: the model as often as it takes, then Lanczos; 0: the model's own
     out: Annotated[str, tyro.conf.arg(aliases=("-o",))] = "upscaled"  # folder of the results
-    tile: str = (
-        "auto"  # pixels: a tile's side, its margin comes on top; 0: no tiles; auto: by memory
-    )
+    tile: str = "auto"  # side of a tile without its margin, pixels; 0: no tiles; auto: by memory
     recursive: bool = False  # take the folders within a folder, too
     skip_existing: bool = False  # leave out what has a result already
     tta: bool = False  # the mean of eight turned and mirrored views: eight times as slow

@@ -1,5 +1,12 @@
 """What to do with a small set of images, in lines for people."""
 
+import math
+
+from trilemma.data.splits import ENOUGH_HELD_OUT, FEWEST_SCORED, FEWEST_SHOWN
+from trilemma.data.values import Source
+from trilemma.errors import DataError
+
+HALF = 0.5  # of the images; nobody should hold out more
 MANY = 5000  # images; from here on nothing is said
 FEW = 1000  # below this a generator soon knows its training images by heart
 SIZES = (  # below so many images, what is to be expected; the first that fits
@@ -12,11 +19,11 @@ MORE = (
     "same preset: --from RUN --freeze 2"
 )
 CHANGED = (
-    "folder-gan shows its critic mirrored and changed pictures, so that it learns less by heart; "
-    "--no-data.flip where left and right matter"
+    "folder-gan shows its critic mirrored pictures, and a share of changed ones that grows with "
+    "the danger of learning by heart; --no-data.flip where left and right matter"
 )
 ADAPTIVE = (
-    "where samples are copies, try changes that grow with the danger: --family.ada-target 0.77 "
+    "where samples are copies all the same, try one more kind of change: "
     "--family.augment color translation geometry"
 )
 
@@ -29,6 +36,40 @@ def of_few(images: int, *, folder: bool) -> tuple[str, ...]:
     if folder and images < FEW:
         said.append(ADAPTIVE)
     return tuple(said)
+
+
+def held_out(count: int, images: int, *, own_split: bool) -> str:
+    """Say that too few of so many images are held out, and what would do; empty: they are enough.
+
+    own_split: the set says itself which they are.
+    """
+    limits = (FEWEST_SCORED, FEWEST_SHOWN, ENOUGH_HELD_OUT)
+    short = next((i for i, limit in enumerate(limits) if count < limit), None)
+    if short is None:
+        return ""
+    why = (
+        f"the run cannot be scored or compared (that takes {FEWEST_SCORED})",
+        f"scores are not shown (that takes {FEWEST_SHOWN}), and copies not told",
+        "too few to tell copies, and for narrow errors",
+    )[short]
+    line = f"{count:,} of them are held out: {why}"
+    if own_split:
+        return f"{line}; add test images"
+    shares = [math.ceil(100 * limit / images) / 100 for limit in reversed(limits) if limit > count]
+    share = next((share for share in shares if share <= HALF), None)
+    return f"{line}; " + (
+        "add images" if share is None else f"hold out more with --data.held-out {share:g}"
+    )
+
+
+def enough(held_out: Source) -> None:
+    """Refuse a run of whose data too few images are held out to be scored. DataError."""
+    if len(held_out) < FEWEST_SCORED:
+        raise DataError(
+            f"{held_out.name}: {len(held_out)} images are held out; scores take {FEWEST_SCORED}: "
+            "hold the run against other pictures of the kind (trilemma evaluate RUN --against "
+            "FOLDER), or train anew with more of them held out (--data.held-out)"
+        )
 
 
 def long_enough(images: int, epochs: float) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """A data set's health: what is in it, what is broken, what is there twice, what to train on it."""
 
-import math
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from trilemma.data.fewimages import of_few
+from trilemma.data.fewimages import held_out, of_few
 from trilemma.data.named import NAMED
 from trilemma.data.shape import is_grey
 from trilemma.data.sources import list_images, split_of
-from trilemma.data.splits import ENOUGH_HELD_OUT, pick
+from trilemma.data.splits import pick
 from trilemma.data.values import Found, Pixels, Progress, Skipped, Source, silent
 from trilemma.errors import DataError
 from trilemma.images import decode, fit, grid, refuse_tiny, to_eight_bits, to_picture
@@ -28,7 +27,6 @@ THUMB = 16  # side of the thumbnails that are compared
 NEAR = 10.0  # root mean square, of 255, below which two thumbnails show one picture
 COMPARED = 10_000  # images, at most, that are compared with each other
 TILE, TILES = 64, 64  # side and number of the pictures on the contact sheet
-HALF = 0.5  # of the images; nobody should hold out more
 SHARE = DataRecipe().held_out
 SIDES = (16, 28, 32, 48, 64)  # of the images to train on, the largest that needs no enlarging
 PRESETS = {
@@ -252,13 +250,8 @@ def _side(sizes: Counter[tuple[int, int]]) -> int:
 def _held_out(found: Found) -> tuple[str, ...]:
     """Say so where a training on all of it would keep too few images for its scores."""
     count = len(pick(found, "test", classes=(), held_out=SHARE))
-    if count >= ENOUGH_HELD_OUT:
-        return ()
-    line = f"{count:,} of them are held out: too few to tell copies, and for narrow errors"
-    share = math.ceil(100 * ENOUGH_HELD_OUT / len(found.names)) / 100
-    if {"test", "val"} & set(found.splits):
-        return (f"{line}; add test images",)
-    return (f"{line}; hold out more with --data.held-out {share:g}" if share <= HALF else line,)
+    own = bool({"test", "val"} & set(found.splits))
+    return tuple(filter(None, (held_out(count, len(found.names), own_split=own),)))
 
 
 def _advice(images: int, grey: int, *, folder: bool) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from trilemma.data.values import Found
 from trilemma.errors import DataError
 
 ENOUGH_HELD_OUT = 20  # images, below which their nearest 1 % says nothing of copies
+FEWEST_SHOWN = 10  # images on either side of a score that is shown: its error is off by a quarter
+FEWEST_SCORED = 3  # images on either side of a score: fewer have no error
 
 
 def pick(found: Found, split: str, *, classes: Sequence[str], held_out: float) -> np.ndarray:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from trilemma.data.labels import labels_of
 from trilemma.data.values import Source
-from trilemma.families import adversarial, conditions, diffusion, own, upscale
+from trilemma.families import adversarial, conditions, diffusion, onestep, own, upscale
 from trilemma.families.family import Family
 from trilemma.families.own import Rows
 from trilemma.families.perceptive import Perceptive
@@ -15,6 +15,7 @@ from trilemma.recipe.recipe import Recipe
 FAMILIES: Mapping[str, Callable[[Recipe, Rows], Family]] = {
     "adversarial": adversarial.build,
     "diffusion": diffusion.build,
+    "onestep": onestep.build,
     "upscale": upscale.build,
 }
 
@@ -36,7 +37,8 @@ def built(
     """
     family, labels = build(recipe, beside=beside), labels_of(source)
     if labels is not None:
-        conditions.remember(family.nets["generator"], recipe.data, labels)
+        for name in family.averaged:
+            conditions.remember(family.nets[name], recipe.data, labels)
     for net in family.frozen.values():
         if isinstance(net, Perceptive):
             net.load(say)

@@ -12,7 +12,7 @@ from trilemma.errors import RecipeError
 from trilemma.families import conditions
 from trilemma.families.adaptive import adaptive
 from trilemma.families.duel import Duel, leaves_marks
-from trilemma.families.family import Draw, Family, Phase, Shared
+from trilemma.families.family import Batch, Draw, Family, Noise, Phase, Shared
 from trilemma.families.own import NONE, Rows
 from trilemma.maths import augmentation
 from trilemma.maths.gan_losses import GAN_LOSSES, GanLoss
@@ -28,7 +28,7 @@ from trilemma.nets.dcgan import DCGANCritic, DCGANGenerator
 from trilemma.nets.perceptron import PerceptronCritic, PerceptronGenerator
 from trilemma.nets.r3 import R3Critic, R3Generator
 from trilemma.nets.resnet import ResidualCritic, ResidualGenerator
-from trilemma.recipe.recipe import AdversarialRecipe, Recipe, parse_size
+from trilemma.recipe.recipe import AdversarialRecipe, DuelRecipe, Recipe, parse_size
 
 GENERATORS: Mapping[str, Callable[..., nn.Module]] = {
     "dcgan": DCGANGenerator,
@@ -58,25 +58,15 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
     if controller is not None:
         nets["adaptive"] = controller
     loss: GanLoss = {**GAN_LOSSES, **own}[family.loss]
-    duel = Duel(generator, critic, loss, recipe, controller)
-    noise = draws(recipe, family, loss)
+    duel = Duel(partial(generate, generator), critic, loss, recipe, controller)
+    noise = {"latents": latents(family.generator.latent)} | draws(recipe, family, loss)
     return Family(
         nets=nets,
         optimizers={
             "generator": family.generator_optimizer,
             "critic": family.critic_optimizer,
         },
-        phases=(
-            Phase(
-                name="critic",
-                trains="critic",
-                noise=noise,
-                loss=duel.critic_loss,
-                repeats=lambda at: family.critic_updates,
-                after=duel.after_critic,
-            ),
-            Phase(name="generator", trains="generator", noise=noise, loss=duel.generator_loss),
-        ),
+        phases=rounds(duel, family, noise),
         averaged=("generator",),
         shared=Shared("fakes", "generator", duel.fakes),
         splits=not (leaves_marks(generator) or duel.apart),
@@ -87,22 +77,51 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
     )
 
 
+def rounds(duel: Duel, family: DuelRecipe, noise: Mapping[str, Draw]) -> tuple[Phase, Phase]:
+    """Give the critic's phase and the generator's."""
+    return (
+        Phase(
+            name="critic",
+            trains="critic",
+            noise=noise,
+            loss=duel.critic_loss,
+            repeats=lambda at: family.critic_updates,
+            after=duel.after_critic,
+        ),
+        Phase(name="generator", trains="generator", noise=noise, loss=duel.generator_loss),
+    )
+
+
+def generate(net: nn.Module, batch: Batch, noise: Noise, told: Tensor | None) -> Tensor:
+    """Make an image of each latent vector."""
+    images: Tensor = net(noise["latents"]) if told is None else net(noise["latents"], told)
+    return images
+
+
 def networks(recipe: Recipe, family: AdversarialRecipe, own: Rows) -> tuple[nn.Module, nn.Module]:
     """Make generator and critic and, where labels are told, what tells them."""
     size, channels = parse_size(recipe.data.size), recipe.data.channels
     count = conditions.count(recipe.data) if family.condition != "none" else 0
-    latent, maps = family.generator.latent, int(family.condition == "concat")
-    longer = replace(family.generator, latent=latent + (family.condition_width if count else 0))
+    width = family.condition_width
+    longer = replace(family.generator, latent=family.generator.latent + (width if count else 0))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         generator = make({**GENERATORS, **own}, longer, size=size, channels=channels)
-        critic = make({**CRITICS, **own}, family.critic, size=size, channels=channels + maps)
+        critic = make_critic(recipe, family, own)
         if count:
-            halves(critic, family)
-            width = family.condition_width
             generator = ConditionalGenerator(generator, conditions=count, width=width)
             critic = JUDGES[family.condition](critic, count, size)
     return generator, critic
+
+
+def make_critic(recipe: Recipe, family: DuelRecipe, own: Rows) -> nn.Module:
+    """Make the critic, before it is told labels; `concat` gives it one map more."""
+    size, channels = parse_size(recipe.data.size), recipe.data.channels
+    maps = int(family.condition == "concat")
+    critic = make({**CRITICS, **own}, family.critic, size=size, channels=channels + maps)
+    if family.condition != "none":
+        halves(critic, family)
+    return critic
 
 
 JUDGES: Mapping[str, Callable[[Any, int, tuple[int, int]], nn.Module]] = {
@@ -112,7 +131,7 @@ JUDGES: Mapping[str, Callable[[Any, int, tuple[int, int]], nn.Module]] = {
 }
 
 
-def halves(critic: nn.Module, family: AdversarialRecipe) -> None:
+def halves(critic: nn.Module, family: DuelRecipe) -> None:
     """Refuse a critic in one piece where what is told joins in the middle: RecipeError."""
     lacking = [n for n in ("features", "score", "width_of_features") if not hasattr(critic, n)]
     if lacking and family.condition != "concat":
@@ -123,9 +142,9 @@ def halves(critic: nn.Module, family: AdversarialRecipe) -> None:
         )
 
 
-def draws(recipe: Recipe, family: AdversarialRecipe, loss: GanLoss) -> dict[str, Draw]:
-    """Name every random tensor of a step; both phases draw the same."""
-    noise: dict[str, Draw] = {"latents": latents(family.generator.latent)}
+def draws(recipe: Recipe, family: DuelRecipe, loss: GanLoss) -> dict[str, Draw]:
+    """Name every random tensor of a step but the latents; both phases draw the same."""
+    noise: dict[str, Draw] = {}
     shape = (recipe.data.channels, *parse_size(recipe.data.size))
     if family.instance_noise:
         noise |= {"on_real": gaussian(shape), "on_fake": gaussian(shape)}

@@ -1,5 +1,6 @@
 """A network that removes noise: a U-Net x a noise process x a sampler -> Family."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -24,6 +25,7 @@ from trilemma.families.family import (
 )
 from trilemma.families.own import NONE, Rows
 from trilemma.families.process import PROCESSES, Process
+from trilemma.maths import augmentation
 from trilemma.maths.noise import PREDICTIONS, SCHEDULES
 from trilemma.maths.samplers import SAMPLERS, Denoise, randn_each
 from trilemma.nets.unet import UNet
@@ -50,12 +52,18 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
     process.prepare(net)
 
     def loss(batch: Batch, noise: Noise, at: TensorClock) -> Losses:
-        level, asked = noise["level"], net
+        level, images = noise["level"], batch.images
+        condition = changed = None
         if "untold" in noise:
             assert batch.labels is not None, "the source has no labels"
-            told = (noise["untold"] >= family.label_dropout).to(batch.images.dtype)
-            asked = Asked(net, conditions.encoded(recipe.data, batch.labels) * told[:, None])
-        losses = process.losses(asked, images=batch.images, eps=noise["noise"], level=level)
+            told = (noise["untold"] >= family.label_dropout).to(images.dtype)
+            condition = conditions.encoded(recipe.data, batch.labels) * told[:, None]
+        if "change" in noise:
+            chance = images.new_full((), family.augment_chance)
+            images = augmentation.augment(images, noise["change"], family.augment, chance)
+            changed = augmentation.told(noise["change"], family.augment, chance)
+        asked = Asked(net, condition, changed)
+        losses = process.losses(asked, images=images, eps=noise["noise"], level=level)
         return losses, by_third(losses.detach(), process.rank(level))
 
     def gaussian(n: int, rng: Generator) -> Tensor:
@@ -64,6 +72,9 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
     noise: dict[str, Draw] = {"noise": gaussian, "level": process.level}
     if family.condition != "none":
         noise["untold"] = lambda n, rng: torch.rand(n, generator=rng, device=rng.device)
+    if family.augment:
+        numbers = augmentation.count(family.augment, chosen=True)
+        noise["change"] = lambda n, rng: torch.rand(n, numbers, generator=rng, device=rng.device)
     return Family(
         nets=nn.ModuleDict({"generator": net}),
         optimizers={"generator": family.optimizer},
@@ -89,9 +100,13 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
 
 def make_generator(recipe: Recipe, shape: tuple[int, int, int], own: Rows) -> nn.Module:
     """Build the network of images [C, H, W]; the fields of its dataclass are the arguments."""
-    fields = asdict(recipe.family.generator)
-    if recipe.family.condition != "none":
+    family = recipe.family
+    assert isinstance(family, DiffusionRecipe), "the recipe's family is another one"
+    fields = asdict(family.generator)
+    if family.condition != "none":
         fields["conditions"] = conditions.count(recipe.data)
+    if family.augment:
+        fields["changes"] = augmentation.told_count(family.augment)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         table: Mapping[str, Callable[..., nn.Module]] = {**GENERATORS, **own}
@@ -104,15 +119,19 @@ def has_guide(family: DiffusionRecipe) -> bool:
 
 
 class Asked(nn.Module):
-    """A network that is told the same conditions [N, A] whatever else it is asked."""
+    """A network that is told the same conditions and changes [N, A] whatever else it is asked."""
 
-    def __init__(self, net: nn.Module, condition: Tensor) -> None:
+    def __init__(
+        self, net: nn.Module, condition: Tensor | None, changed: Tensor | None = None
+    ) -> None:
         super().__init__()
-        self.net, self.condition = net, condition
+        self.net = net
+        told = {"condition": condition, "changed": changed}  # a network may know of neither
+        self.told = {name: tensor for name, tensor in told.items() if tensor is not None}
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """Ask it."""
-        answer: Tensor = self.net(x, level, self.condition)
+        answer: Tensor = self.net(x, level, **self.told)
         return answer
 
     def get_buffer(self, target: str) -> Tensor:
@@ -229,8 +248,8 @@ def chosen(family: DiffusionRecipe, options: DrawOptions) -> How:
     choose("sampler", name, SAMPLERS)
     if steps < 1:
         raise RecipeError(f"{steps} sampling steps; ask for at least 1")
-    if not guidance > 0:
-        raise RecipeError(f"guidance {guidance:g}; ask for more than 0; 1 is none")
+    if not 0 < guidance < math.inf:
+        raise RecipeError(f"--guidance is {guidance:g}; allowed: more than 0, such as 2; 1 is none")
     if guidance != 1 and family.guidance == 1 and family.condition == "none":
         raise RecipeError(
             f"guidance {guidance:g}, but this training kept no guide; "

@@ -1,7 +1,7 @@
 """What generator and critic lower: a row of losses, penalties, and what each is told."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,7 +23,10 @@ from trilemma.maths.penalties import (
 )
 from trilemma.maths.rates import cosine_fade
 from trilemma.nets.blocks import whole
-from trilemma.recipe.recipe import AdversarialRecipe, Recipe
+from trilemma.recipe.recipe import DuelRecipe, Recipe
+
+# (batch, noise, conditions [N, A] or None) -> fakes [N, C, H, W]
+Generate = Callable[[Batch, Noise, Tensor | None], Tensor]
 
 
 class Judged(NamedTuple):
@@ -37,17 +40,17 @@ class Judged(NamedTuple):
 class Duel:
     """The two losses; they share networks and settings, and nothing else."""
 
-    generator: nn.Module
+    generate: Generate
     critic: nn.Module
     loss: GanLoss
     whole_recipe: Recipe
     adaptive: Adaptive | None = None  # None: every image is augmented
 
     @property
-    def recipe(self) -> AdversarialRecipe:
+    def recipe(self) -> DuelRecipe:
         """The family's part of the recipe."""
         family = self.whole_recipe.family
-        assert isinstance(family, AdversarialRecipe)
+        assert isinstance(family, DuelRecipe)
         return family
 
     @property
@@ -101,10 +104,7 @@ class Duel:
 
     def fakes(self, batch: Batch, noise: Noise) -> Tensor:
         """Draw fakes that are to show what the batch's images show."""
-        condition = self.condition(batch)
-        told = () if condition is None else (condition,)
-        images: Tensor = self.generator(noise["latents"], *told)
-        return images
+        return self.generate(batch, noise, self.condition(batch))
 
     def condition(self, batch: Batch) -> Tensor | None:
         """Give what the networks are told of the batch, [N, A]."""

@@ -119,6 +119,7 @@ class Family:
     judge: Callable[[ModuleDict, Tensor], Tensor] | None = None  # images -> a critic's scores [N]
     shared: Shared | None = None
     guides: Mapping[str, Guide] = field(default_factory=dict)  # name of the copy -> what it copies
+    begins: Mapping[str, str] = field(default_factory=dict)  # (part of) a net -> a parent's
     frozen: ModuleDict = field(default_factory=ModuleDict)  # never trained, averaged or saved
     patient_until: float = 0.0  # share of the training before which it does not stop early
     measured_at: Clock = At(0, 0.0)  # noqa: RUF009 a tuple: where a round costs most

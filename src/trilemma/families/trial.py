@@ -23,7 +23,7 @@ from trilemma.nets.conditioned import (
     ConditionalGenerator,
     ProjectionCritic,
 )
-from trilemma.recipe.checking import PENALTIES
+from trilemma.recipe.checking_duel import PENALTIES
 from trilemma.recipe.own import Own, named
 from trilemma.recipe.recipe import AdversarialRecipe, DiffusionRecipe, Recipe, parse_size
 

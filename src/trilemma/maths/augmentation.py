@@ -21,11 +21,27 @@ ZOOM = 0.2  # std of the binary logarithm of a factor on the sides; ADA, appendi
 RARE = 1e-3  # share of either tail of it that is cut off
 
 
+def even(numbers: Tensor) -> Tensor:
+    """Tell numbers as they are, in [-1, 1)."""
+    return 2 * numbers - 1
+
+
+def mirrored(numbers: Tensor) -> Tensor:
+    """Tell whether an image is mirrored: 1 or 0."""
+    return (numbers >= 0.5).to(numbers.dtype)
+
+
+def angles(radians: Tensor) -> Tensor:
+    """Tell angles [N, 1] without a seam, and 0 as zeros: [N, 2]."""
+    return torch.cat([1 - radians.cos(), radians.sin()], 1)
+
+
 class Augmentation(NamedTuple):
     """One change: images [N, C, H, W] in [-1, 1] and numbers [N, k] in [0, 1) -> the images."""
 
     numbers: int
     change: Callable[[Tensor, Tensor], Tensor]
+    told: Callable[[Tensor], Tensor] = even  # numbers -> what a network is told of it, [N, t]
     leaks: bool = False  # into the samples, where every image is changed
     square: bool = False  # only of square images
 
@@ -149,9 +165,16 @@ AUGMENTATIONS: Mapping[str, Augmentation] = {
     "color": Augmentation(3, color),
     "translation": Augmentation(2, translation),
     "cutout": Augmentation(2, cutout),
-    "flip": Augmentation(1, flip, leaks=True),
-    "turn": Augmentation(1, turn, leaks=True, square=True),
-    "geometry": Augmentation(4, geometry, leaks=True),
+    "flip": Augmentation(1, flip, mirrored, leaks=True),
+    "turn": Augmentation(
+        1, turn, lambda n: angles((4 * n).floor() * torch.pi / 2), leaks=True, square=True
+    ),
+    "geometry": Augmentation(
+        4,
+        geometry,
+        lambda n: torch.cat([even(n[:, :1]), angles(2 * torch.pi * n[:, 1:2]), even(n[:, 2:])], 1),
+        leaks=True,
+    ),
 }
 
 
@@ -169,13 +192,38 @@ def augment(
     are [N, count(names, chosen=True)] then. None: every change is made of every image.
     """
     extra = 0 if chance is None else 1
-    shares = torch.split(numbers, [AUGMENTATIONS[name].numbers + extra for name in names], dim=1)
-    for name, share in zip(names, shares, strict=True):
+    for name, share in zip(names, parted(numbers, names, extra), strict=True):
         changed = AUGMENTATIONS[name].change(images, share[:, extra:])
         if chance is not None:
             changed = torch.where(share[:, :1, None, None] < chance, changed, images)
         images = changed
     return images
+
+
+def told(numbers: Tensor, names: tuple[str, ...], chance: Tensor) -> Tensor:
+    """Say which changes `augment` makes of each image under this chance: [N, t], 0 where none.
+
+    A denoiser that is told so does not draw changed images when it is told of none.
+    Source: Karras et al. 2022, arXiv:2206.00364, appendix F.2 (non-leaky augmentation).
+    """
+    said = []
+    for name, share in zip(names, parted(numbers, names, 1), strict=True):
+        made = (share[:, :1] < chance).to(numbers.dtype)
+        said += [made, made * AUGMENTATIONS[name].told(share[:, 1:])]
+    return torch.cat(said, 1)
+
+
+def told_count(names: tuple[str, ...]) -> int:
+    """Count the numbers that `told` gives of an image."""
+    if not names:
+        return 0
+    numbers = torch.zeros(1, count(names, chosen=True))
+    return told(numbers, names, torch.zeros(())).shape[1]
+
+
+def parted(numbers: Tensor, names: tuple[str, ...], extra: int) -> tuple[Tensor, ...]:
+    """Give each change its numbers."""
+    return torch.split(numbers, [AUGMENTATIONS[name].numbers + extra for name in names], dim=1)
 
 
 def overfitting(*, real: Tensor, fake: Tensor, middle: float | None) -> Tensor:

@@ -34,10 +34,12 @@ class UNet(nn.Module):
         dropout: float,
         unshuffle: int,
         conditions: int = 0,
+        changes: int = 0,
     ) -> None:
         """size: (height, width), any that unshuffle divides; the rest as in the recipe.
 
-        conditions: numbers that say what an image shows; 0: none is told.
+        conditions: numbers that say what an image shows; 0: none is told. changes: the same of how
+        it was changed.
 
         Attention stands where the shorter side is one of `attention`. The last convolution of
         every block and of the whole begins at 0: at first blocks pass on, and the output is 0.
@@ -52,6 +54,7 @@ class UNet(nn.Module):
         self.unshuffle = unshuffle
         self.level = Level(width, 4 * width)
         self.asked = told_of(conditions, 4 * width) if conditions else None
+        self.changed = nn.Linear(changes, 4 * width, bias=False) if changes else None
         self.first = nn.Conv2d(channels * unshuffle**2, widths[0], 3, padding=1)
         self.down = nn.ModuleList(
             nn.ModuleList(block(here, here, heads=h) for _ in range(blocks))
@@ -71,23 +74,23 @@ class UNet(nn.Module):
         self.norm = group_norm(widths[0])
         self.last = zero(nn.Conv2d(widths[0], channels * unshuffle**2, 3, padding=1))
 
-    def forward(self, images: Tensor, level: Tensor, condition: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        images: Tensor,
+        level: Tensor,
+        condition: Tensor | None = None,
+        changed: Tensor | None = None,
+    ) -> Tensor:
         """Answer images [N, C, H, W] at level [N] (about -3 to 3, such as ln(sigma) / 4).
 
-        condition: [N, A]; zeros, or None: nothing is told.
+        condition, changed: [N, A]; zeros, or None: nothing is told, nothing was changed.
         """
         told = self.level(level)
         if self.asked is not None and condition is not None:
             told = told + self.asked(condition.to(told.dtype))
-        x = self.first(F.pixel_unshuffle(images, self.unshuffle))
-        skipped: list[Tensor] = []
-        for depth, down in enumerate(self.down):
-            if depth:
-                x = self.shrink[depth - 1](x)
-            for block in down:  # type: ignore[attr-defined]
-                x = block(x, told)
-                skipped.append(x)
-        x = self.across(x, told)
+        if self.changed is not None and changed is not None:
+            told = told + self.changed(changed.to(told.dtype))
+        x, skipped = self.encoded(images, told)
         for depth in reversed(range(len(self.up))):
             for block in self.up[depth]:  # type: ignore[attr-defined]
                 x = block(torch.cat([x, skipped.pop()], 1), told)
@@ -96,6 +99,18 @@ class UNet(nn.Module):
                 x = F.interpolate(x, size=skipped[-1].shape[-2:], mode="nearest")
                 x = self.grow[depth - 1](x)
         return F.pixel_shuffle(self.last(F.silu(self.norm(x))), self.unshuffle)
+
+    def encoded(self, images: Tensor, told: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Go down to the smallest maps; give them, and those on the way for the way up."""
+        x = self.first(F.pixel_unshuffle(images, self.unshuffle))
+        skipped: list[Tensor] = []
+        for depth, down in enumerate(self.down):
+            if depth:
+                x = self.shrink[depth - 1](x)
+            for block in down:  # type: ignore[attr-defined]
+                x = block(x, told)
+                skipped.append(x)
+        return self.across(x, told), skipped
 
 
 def told_of(conditions: int, told: int) -> nn.Linear:

@@ -8,17 +8,16 @@ import re
 
 from trilemma.errors import RecipeError
 from trilemma.recipe.checking_diffusion import check_diffusion
-from trilemma.recipe.checking_networks import check_critic, check_generator
+from trilemma.recipe.checking_duel import check_duel
 from trilemma.recipe.checking_upscale import METRICS as UPSCALE_METRICS
 from trilemma.recipe.checking_upscale import check_low, check_upscale
 from trilemma.recipe.files import SCHEMA
-from trilemma.recipe.networks import OwnCritic
-from trilemma.recipe.own import check_path, is_path
+from trilemma.recipe.following import follows
 from trilemma.recipe.ranges import each, inside, known, not_negative, positive, share
 from trilemma.recipe.recipe import (
-    AdversarialRecipe,
     DataRecipe,
     DiffusionRecipe,
+    DuelRecipe,
     OptimizerRecipe,
     Recipe,
     SpeedRecipe,
@@ -31,22 +30,13 @@ from trilemma.recipe.recipe import (
 # The tables of these stand in layers above this one; a test holds them against each other.
 METRICS = ("fd", "kid")  # scores that may be watched, of all but upscalers
 EXTRACTORS = ("auto", "dinov2", "domain", "inception", "lite0", "pixels", "points", "stacked")
-ELSEWHERE = {  # losses by the names that they have elsewhere
-    **dict.fromkeys(("non-saturating", "nonsaturating", "ns", "vanilla", "logistic"), "'bce'"),
-    **dict.fromkeys(("minimax", "minmax"), "'saturating'"),
-    **dict.fromkeys(("lsgan", "ls", "mse", "least_squares"), "'least-squares'"),
-    **dict.fromkeys(("wgan-gp", "wgangp", "wgan_gp"), "'wasserstein' with family.gp = 10.0"),
-    "wgan": "'wasserstein' with family.clip_weights = 0.01 or family.gp = 10.0",
-    **dict.fromkeys(("rpgan", "rgan", "ragan", "r3gan"), "'relativistic'"),
-}
 POINTS = ("grid", "ring")  # data sets of points of the plane, no images
-PENALTIES = ("r1", "r2", "gp", "dragan")  # fields: weights of penalties on a critic's slope
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 SEEDS = 2**32  # the CPU's generator keeps 32 bits of a seed
 WATCH_EVALUATIONS = 50  # of the network, that a watched image may cost
 SIDE_MAX = 4096  # pixels
 
-AnyFamily = AdversarialRecipe | DiffusionRecipe | UpscaleRecipe
+AnyFamily = DuelRecipe | DiffusionRecipe | UpscaleRecipe
 
 
 def check(recipe: Recipe) -> None:
@@ -60,8 +50,8 @@ def check(recipe: Recipe) -> None:
         check_upscale(family, recipe.data)
     else:
         check_low(recipe)
-    if isinstance(family, AdversarialRecipe):
-        _adversarial(family, parse_size(recipe.data.size))
+    if isinstance(family, DuelRecipe):
+        check_duel(family, parse_size(recipe.data.size))
     elif isinstance(family, DiffusionRecipe):
         check_diffusion(family, parse_size(recipe.data.size))
     if recipe.data.attributes and getattr(family, "condition", "") == "none":
@@ -112,84 +102,20 @@ def _optimizer(prefix: str, optimizer: OptimizerRecipe) -> None:
         )
 
 
-def _adversarial(family: AdversarialRecipe, size: tuple[int, int]) -> None:
-    from trilemma.maths.gan_losses import GAN_LOSSES
-
-    if is_path(family.loss):
-        check_path("family.loss", family.loss)
-    else:
-        if family.loss.lower() in ELSEWHERE:
-            raise RecipeError(
-                f"family.loss '{family.loss}' is {ELSEWHERE[family.loss.lower()]} here"
-            )
-        known("family.loss", family.loss, GAN_LOSSES)
-    _augmented(family, size)
-    each(family, "family", not_negative, "instance_noise instance_noise_images r1 r2 penalty_end")
-    each(family, "family", not_negative, "gp dragan clip_weights auxiliary")
-    each(family, "family", positive, "critic_updates slope_step dragan_std condition_width")
-    _lipschitz(family)
-    if not 0.5 < family.label_real <= 1:
-        raise RecipeError(
-            f"family.label_real is {family.label_real:g}; allowed: more than 0.5, at most 1"
-        )
-    if family.label_real != 1 and family.loss != "bce":
-        raise RecipeError(
-            f"family.label_real = {family.label_real:g} is for the loss bce, not '{family.loss}'; "
-            "set family.label_real = 1.0 or family.loss = 'bce'"
-        )
-    check_generator(family.generator, size)
-    penalties = [name for name in PENALTIES if getattr(family, name)]
-    check_critic(family.critic, size, penalties)
-
-
-def _augmented(family: AdversarialRecipe, size: tuple[int, int]) -> None:
-    from trilemma.maths.augmentation import AUGMENTATIONS
-
-    share("family.ada_target", family.ada_target)
-    positive("family.ada_images", family.ada_images)
-    for name in family.augment:
-        known("family.augment", name, AUGMENTATIONS)
-        if AUGMENTATIONS[name].leaks and not family.ada_target:
-            raise RecipeError(
-                f"family.augment '{name}' of every image would be learnt: samples would show it; "
-                "set family.ada_target = 0.6, so that some images stay as they are"
-            )
-        if AUGMENTATIONS[name].square and size[0] != size[1]:
-            raise RecipeError(f"family.augment '{name}' is for square images; set data.size so")
-    if len(set(family.augment)) < len(family.augment):
-        raise RecipeError(f"family.augment names one twice: {', '.join(family.augment)}")
-    if family.ada_target and not family.augment:
-        raise RecipeError(
-            f"family.ada_target is {family.ada_target:g} and family.augment names nothing to do; "
-            "set family.augment = ['color', 'translation'], or family.ada_target = 0.0"
-        )
-
-
-def _lipschitz(family: AdversarialRecipe) -> None:
-    """Refuse a Wasserstein critic that nothing holds back; one of the user's own may do so."""
-    fields = (*PENALTIES, "clip_weights")
-    critic = family.critic
-    normed = getattr(critic, "batchnorm", False) or getattr(critic, "norm", "none") != "none"
-    bounded = critic.spectral_norm and not normed and family.condition == "none"
-    held = bounded or any(getattr(family, name) for name in fields)
-    held = held or isinstance(family.critic, OwnCritic)
-    if family.loss == "wasserstein" and not held:
-        raise RecipeError(
-            "family.loss = 'wasserstein' needs a critic that is held back; set family.gp = 10.0, "
-            "family.clip_weights = 0.01 or, of a critic without other norms and labels, "
-            "family.critic.spectral_norm = true"
-        )
-
-
 def _start(recipe: Recipe) -> None:
     start = recipe.start
+    if follows(recipe) and not start.run:
+        raise RecipeError(
+            f"family.kind = '{recipe.family.kind}' goes on from a trained denoiser; name a run of "
+            "kind 'diffusion': --from RUN"
+        )
     not_negative("start.freeze", start.freeze)
     if start.freeze and not start.run:
         raise RecipeError(
             f"start.freeze is {start.freeze}, and drawn layers would stay as they are; "
             "name the run they come from with --from RUN, or set start.freeze = 0"
         )
-    if start.freeze and not isinstance(recipe.family, AdversarialRecipe):
+    if start.freeze and not isinstance(recipe.family, DuelRecipe):
         raise RecipeError(
             f"start.freeze is {start.freeze} and family.kind = '{recipe.family.kind}', which "
             "has no critic that could keep layers; "

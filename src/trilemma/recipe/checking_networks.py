@@ -8,6 +8,7 @@ from trilemma.recipe.networks import (
     Critic,
     DCGANCritic,
     DCGANGenerator,
+    EncoderCritic,
     Generator,
     OwnCritic,
     OwnGenerator,
@@ -44,6 +45,10 @@ def check_critic(net: Critic, size: Size, penalties: list[str]) -> None:
 
 def _dense(net: PerceptronGenerator | PerceptronCritic, prefix: str, size: Size) -> None:
     each(net, prefix, positive, "width depth")
+
+
+def _encoder(net: EncoderCritic, prefix: str, size: Size) -> None:
+    positive(f"{prefix}.hidden", net.hidden)
 
 
 def _own(net: OwnGenerator | OwnCritic, prefix: str, size: Size) -> None:
@@ -85,6 +90,7 @@ Check = Callable[[Any, str, Size], None]
 CHECKS: Mapping[type, Check] = {  # by network: (it, its place in the recipe, the images' size)
     DCGANCritic: _pyramid,
     DCGANGenerator: _pyramid,
+    EncoderCritic: _encoder,
     OwnCritic: _own,
     OwnGenerator: _own,
     PerceptronCritic: _dense,

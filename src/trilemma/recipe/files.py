@@ -47,7 +47,7 @@ def from_table(table: Table, *, where: str) -> Recipe:
 
     RecipeError in one line names the file, the field, what was found and what is allowed.
     """
-    _check_schema(table, where)
+    check_schema(table, where)
     return apply(Recipe(), table, where=where)
 
 
@@ -96,7 +96,8 @@ def _same(below: Any, over: Any) -> bool:
     return all(key not in over or key not in below or over[key] == below[key] for key in SELECTORS)
 
 
-def _check_schema(table: Table, where: str) -> None:
+def check_schema(table: Table, where: str) -> None:
+    """Refuse what a newer version wrote: RecipeError."""
     found = table.get("schema", SCHEMA)
     if type(found) is not int or found < 1:
         raise RecipeError(f"{where}: schema is {found!r}; allowed: {SCHEMA}")

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from trilemma.recipe import presets
-from trilemma.recipe.checking import PENALTIES
+from trilemma.recipe.checking_duel import PENALTIES
 from trilemma.recipe.foreign_place import SOURCES, Place, place
 from trilemma.recipe.foreign_reading import Given, Said, flat, read, said_by
 from trilemma.recipe.foreign_values import shown
-from trilemma.recipe.overrides import apply, leaves, with_ema
+from trilemma.recipe.overrides import apply, leaves, nested, with_ema
 from trilemma.recipe.recipe import AdversarialRecipe, DiffusionRecipe, Recipe
 
 __all__ = ["SOURCES", "is_foreign", "recipe_of"]
@@ -107,7 +107,7 @@ def _base(kind: str, found: Place) -> Recipe:
     base = presets.find(name if name in presets.names() else f"folder-{ending}").recipe
     data = replace(base.data, source=found.source, root=found.root)
     if base.data.source != found.source:  # its shape is that of the set
-        alike = (preset.recipe.data for preset in presets.presets())
+        alike = (one.recipe.data for preset in presets.presets() for one in preset.stages)
         shape = next((one for one in alike if one.source == found.source), data)
         data = replace(data, size=shape.size, channels=shape.channels)
     base = replace(base, data=data)
@@ -177,12 +177,7 @@ def _targets(field: str, recipe: Recipe) -> list[str]:
 
 
 def _set(recipe: Recipe, field: str, value: Any, where: str) -> Recipe:
-    return apply(recipe, _nested(field, value), where=where)
-
-
-def _nested(field: str, value: Any) -> dict[str, Any]:
-    head, _, rest = field.partition(".")
-    return {head: _nested(rest, value) if rest else value}
+    return apply(recipe, nested(field, value), where=where)
 
 
 def _line(given: Given, recipe: Recipe, kind: str) -> str:

@@ -77,6 +77,14 @@ class R3Critic:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EncoderCritic:
+    """The first half of the denoiser that is post-trained, with its weights, and a small head."""
+
+    name: Literal["encoder"] = "encoder"
+    hidden: int = 128  # units between its last maps and the score
+
+
+@dataclass(frozen=True, kw_only=True)
 class PerceptronGenerator:
     """Dense layers alone, for points and tiny images."""
 
@@ -188,7 +196,7 @@ class OwnDenoiser:
 
 
 Generator = DCGANGenerator | PerceptronGenerator | R3Generator | ResidualGenerator | OwnGenerator
-Critic = DCGANCritic | PerceptronCritic | R3Critic | ResidualCritic | OwnCritic
+Critic = DCGANCritic | EncoderCritic | PerceptronCritic | R3Critic | ResidualCritic | OwnCritic
 Denoiser = UNet | OwnDenoiser
 Enlarger = Compact | RRDB | SRGAN
 UpscaleCritic = UNetCritic | SRGANCritic

@@ -14,7 +14,25 @@ from trilemma.errors import RecipeError
 from trilemma.recipe.closest import unknown
 from trilemma.recipe.recipe import OptimizerRecipe, Recipe
 
+FILLED_IN = frozenset(  # fields that nobody types: a training fills them in
+    {
+        "data.label_high",
+        "data.label_low",
+        "data.labels",
+        "family.critic.digest",
+        "family.generator.digest",
+        "family.loss_digest",
+        "family.matched_blur",
+        "family.matched_gain",
+        "family.matched_noise",
+        "family.matched_offset",
+    }
+)
 SELECTORS = ("kind", "name")  # fields whose value says which dataclass a table is
+# pretrained networks that are refused as critics
+LEAKING = frozenset(
+    {"dino", "dinov2", "efficientnet", "inception", "lite0", "vgg16", "vgg19"}
+)  # no critics
 Part = TypeVar("Part")
 Table = Mapping[str, Any]
 
@@ -63,6 +81,12 @@ def apply(default: Part, table: Table, *, where: str, prefix: str = "") -> Part:
         else:
             changed[name] = _value(known[name], value, place)
     return replace(default, **changed)  # type: ignore[type-var]
+
+
+def nested(name: str, value: Any) -> dict[str, Any]:
+    """Turn a dotted name into nested tables."""
+    first, _, rest = name.partition(".")
+    return {first: nested(rest, value) if rest else value}
 
 
 def leaves(part: object, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -149,6 +173,12 @@ def _variant(classes: tuple[type, ...], default: Any, table: Table, place: _Plac
     if own is not None and ":" in str(chosen):
         same = isinstance(default, own) and getattr(default, "name", "") == chosen
         return default if same else own()
+    if chosen in LEAKING and place.field.endswith("critic"):
+        raise RecipeError(
+            f"{place.where}: {place.field} '{chosen}' was trained on ImageNet's pictures, as the "
+            "features of Frechet distances are: a generator would learn to please the ruler, not "
+            f"the eye; allowed: {', '.join(names)}"
+        )
     if chosen not in names:
         what = f"{place.field}.{selector(type(default))}"
         yours = "; a class of your own is module:Class" if own else ""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from trilemma.errors import RecipeError
 from trilemma.recipe.networks import OwnCritic, OwnDenoiser, OwnGenerator
-from trilemma.recipe.recipe import AdversarialRecipe, Recipe
+from trilemma.recipe.recipe import DuelRecipe, Recipe
 
 PATH = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
 GIVEN = ("size", "channels", "latent")  # arguments that every network is given anyway
@@ -60,7 +60,7 @@ def named(recipe: Recipe) -> Iterator[Own]:
         net = getattr(family, part, None)
         if isinstance(net, OwnNetwork):
             yield Own(f"family.{part}", net.name, net.digest)
-    if isinstance(family, AdversarialRecipe) and is_path(family.loss):
+    if isinstance(family, DuelRecipe) and is_path(family.loss):
         yield Own("family.loss", family.loss, family.loss_digest)
 
 
@@ -74,7 +74,7 @@ def with_digests(recipe: Recipe, digests: Mapping[str, str]) -> Recipe:
         changed |= (
             {"loss_digest": digest} if name == "loss" else {name: replace(part, digest=digest)}
         )
-    if isinstance(family, AdversarialRecipe) and not is_path(family.loss):
+    if isinstance(family, DuelRecipe) and not is_path(family.loss):
         changed["loss_digest"] = ""  # left over from a recipe that this one began as
     return replace(recipe, family=replace(family, **changed))
 

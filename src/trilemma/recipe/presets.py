@@ -2,6 +2,7 @@
 
 A preset file is a recipe and three keys that are not part of it: `about` (one line), `extends` (the
 name of another preset, one level deep) and `measured` (a table of what was measured, or "not yet").
+In place of the recipe there may be `stages`, several of them: see `recipe.stages`.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from trilemma.errors import RecipeError
 from trilemma.recipe import files
 from trilemma.recipe.closest import unknown
 from trilemma.recipe.recipe import Recipe
+from trilemma.recipe.stages import Stage, read_stages
 
 OWN = Path("presets")  # the user's, in the folder where the command is given
 NOT_YET = "not yet"
@@ -22,12 +24,23 @@ NOT_YET = "not yet"
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A named recipe and what is known about it."""
+    """A named recipe, or several that follow one another, and what is known about it."""
 
     name: str
     about: str  # one line; empty if the file has none
-    recipe: Recipe
+    stages: tuple[Stage, ...]  # mostly one, without a name
     measured: Mapping[str, Any]  # command, machine, minutes, scores, commit; empty: not yet
+
+    @property
+    def recipe(self) -> Recipe:
+        """Give the recipe. RecipeError: there are several."""
+        if len(self.stages) > 1:
+            listed = ", ".join(f"{one.name} ({one.base or 'its own'})" for one in self.stages)
+            raise RecipeError(
+                f"'{self.name}' is {len(self.stages)} trainings one after the other: {listed}; "
+                f"here one of their presets is wanted; trilemma train {self.name} makes them all"
+            )
+        return self.stages[0].recipe
 
 
 def names() -> tuple[str, ...]:
@@ -85,9 +98,30 @@ def _read(path: Traversable) -> dict[str, Any]:
 def _preset(table: dict[str, Any], *, name: str, where: str) -> Preset:
     about = _text(table.pop("about", ""), field="about", where=where)
     measured = table.pop("measured", NOT_YET)
-    table = _extended(table, where=where)
-    recipe = replace(files.from_table(table, where=where), preset=name)
-    return Preset(name=name, about=about, recipe=recipe, measured=_measured(measured, where))
+    if "stages" in table:
+        stages = _stages(table, name=name, where=where)
+    else:
+        table = _extended(table, where=where)
+        recipe = replace(files.from_table(table, where=where), preset=name)
+        stages = (Stage(recipe=recipe),)
+    return Preset(name=name, about=about, stages=stages, measured=_measured(measured, where))
+
+
+def _stages(table: Mapping[str, Any], *, name: str, where: str) -> tuple[Stage, ...]:
+    others = sorted(table.keys() - {"minutes", "schema", "stages"})
+    if others:
+        raise RecipeError(
+            f"{where}: '{others[0]}' beside stages; allowed: about, measured, minutes; a recipe's "
+            f"fields belong into a stage"
+        )
+    files.check_schema(table, where)
+    return read_stages(
+        table["stages"],
+        preset=name,
+        minutes=table.get("minutes", 0.0),
+        find=lambda base: find(base).recipe,
+        where=where,
+    )
 
 
 def _extended(table: dict[str, Any], *, where: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Ranges of values, each refused in one line: RecipeError."""
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any
 
 from trilemma.errors import RecipeError
@@ -14,14 +15,14 @@ def known(field: str, name: str, allowed: Mapping[str, object] | tuple[str, ...]
 
 
 def positive(field: str, value: float) -> None:
-    """Refuse 0 and what is below."""
-    if not value > 0:
+    """Refuse 0, what is below, and what is not finite."""
+    if not 0 < value < inf:
         raise RecipeError(f"{field} is {value:g}; allowed: more than 0")
 
 
 def not_negative(field: str, value: float) -> None:
-    """Refuse what is below 0."""
-    if not value >= 0:
+    """Refuse what is below 0 or not finite."""
+    if not 0 <= value < inf:
         raise RecipeError(f"{field} is {value:g}; allowed: 0 or more")
 
 

@@ -59,11 +59,14 @@ class OptimizerRecipe:
     lr_end: float = 0.0  # learning rate at the end, Muon's falls alike; unused when constant
 
 
-@dataclass(frozen=True, kw_only=True)
-class AdversarialRecipe:
-    """A generator and a critic."""
+Condition = Literal["none", "concat", "projection", "auxiliary"]
 
-    kind: Literal["adversarial"] = "adversarial"
+
+@dataclass(frozen=True, kw_only=True)
+class DuelRecipe:
+    """What every generator against a critic has."""
+
+    kind: str
     loss: str = "bce"  # bce, hinge, relativistic, ...; a wrong name lists all; or module:name
     loss_digest: str = ""  # sha256 of the file of a loss of your own; filled in
     label_real: float = 1.0  # target for real images under bce; 0.9: one-sided label smoothing
@@ -81,16 +84,21 @@ class AdversarialRecipe:
     augment: tuple[str, ...] = ()  # color translation cutout; with ada_target: flip turn geometry
     ada_target: float = 0.0  # of how surely the critic knows real images: 0.6; 0: augment always
     ada_images: int = 20_000  # in which the chance of augmentations can rise from 0 to 1
-    condition: Literal["none", "concat", "projection", "auxiliary"] = (
-        "none"  # labels, at the critic
-    )
+    condition: Condition = "none"  # how the critic is told the labels
     condition_width: int = 32  # numbers that an image's labels become, beside z
     auxiliary: float = 1.0  # weight of naming the labels, under condition = auxiliary
     critic_updates: int = 1  # per generator update
-    generator: Generator = field(default_factory=DCGANGenerator)
     critic: Critic = field(default_factory=DCGANCritic)
     generator_optimizer: OptimizerRecipe = field(default_factory=lambda: OptimizerRecipe(beta1=0.5))
     critic_optimizer: OptimizerRecipe = field(default_factory=lambda: OptimizerRecipe(beta1=0.5))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialRecipe(DuelRecipe):
+    """A generator and a critic."""
+
+    kind: Literal["adversarial"] = "adversarial"
+    generator: Generator = field(default_factory=DCGANGenerator)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,11 +119,27 @@ class DiffusionRecipe:
     steps: int = 50  # of the sampler
     condition: Literal["none", "labels"] = "none"  # is the network told the labels?
     label_dropout: float = 0.1  # share of images whose labels it is not told, for guidance
+    augment: tuple[str, ...] = ()  # flip turn geometry ...; it is told which
+    augment_chance: float = 0.12  # share of images that each of them is made of
     guidance: float = 1.0  # factor on the way from the guide's image to the network's; 1: no guide
     guide_below: float = 0.0  # noise level under which the guide is asked, image units; 0: always
     guide_at: float = 0.2  # share of the training at which the averaged weights become the guide
     generator: Denoiser = field(default_factory=UNet)
     optimizer: OptimizerRecipe = field(default_factory=lambda: OptimizerRecipe(clip=1.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneStepRecipe(DuelRecipe):
+    """A denoiser that is trained on, against a critic, to draw in one evaluation."""
+
+    kind: Literal["onestep"] = "onestep"
+    sigma: float = 2.5  # noise from which it draws in one step, image units
+    levels: tuple[float, ...] = ()  # lower ones, falling, for two steps and more; empty: one step
+    steps: int = 1  # network evaluations of an image; more than 1 + levels: the denoiser as it was
+    rehearse: int = 0  # rounds between steps of its old task; 0: never
+    distill: Literal["none", "consistency"] = "none"  # what else ties it to the denoiser
+    distill_weight: float = 0.0  # of that, beside the critic's verdict
+    denoiser: DiffusionRecipe = field(default_factory=DiffusionRecipe)  # filled in from --from RUN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +237,7 @@ class Recipe:
     preset: str = ""  # where it came from
     seed: int = 0  # of initialisation, data order and noise
     data: DataRecipe = field(default_factory=DataRecipe)
-    family: AdversarialRecipe | DiffusionRecipe | UpscaleRecipe = field(
+    family: AdversarialRecipe | DiffusionRecipe | OneStepRecipe | UpscaleRecipe = field(
         default_factory=AdversarialRecipe
     )
     start: StartRecipe = field(default_factory=StartRecipe)

@@ -50,6 +50,7 @@ class Ill(NamedTuple):
     since_seconds: float
     until_images: int  # 0: it lasted to the end
     evidence: tuple[tuple[str, float], ...]
+    what_to_try: tuple[str, str] = ("", "")  # in English and in Portuguese
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,3 +176,8 @@ class Contents:
     modes: tuple[ModesView, ...] = ()  # empty: those of the source are not known
     few_steps: tuple[StepCurve, ...] = ()  # empty: not asked for, or nothing to vary
     crops: CropsView | None = None  # None: nothing was enlarged
+
+    @property
+    def points(self) -> bool:
+        """Is everything that was drawn points of the plane?"""
+        return bool(self.runs) and all(run.samples.shape[1:] == (1, 1, 2) for run in self.runs)

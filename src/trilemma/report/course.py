@@ -69,9 +69,13 @@ def places(run: RunView, index: int, reader: Reader) -> list[tuple[Ill, int, str
 
 
 def losses(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> list[View]:
-    """Draw the losses of each run in a frame of their own."""
+    """Draw the losses of each run in a frame of their own; unlike ones in a frame each."""
     title = reader.words["losses_of"]
-    found = [own_frame(run, run.losses, title, runs, reader) for run in contents.runs]
+    found = [
+        own_frame(run, part, title, runs, reader)
+        for run in contents.runs
+        for part in curves.frames(run.losses)
+    ]
     return [view for view in found if view["drawings"]]
 
 

@@ -18,6 +18,7 @@ Words = Mapping[str, str]
 WIDTH, HEIGHT = 330.0, 190.0
 LEFT, RIGHT, TOP, BOTTOM = 42.0, 322.0, 10.0, 158.0  # of the plot, pixels
 POINTS = 160  # of a drawn curve; longer ones are averaged
+FILLED = 0.2  # of a frame's height, that each of several losses in it reaches over
 LARGEST_RATIO = 20.0  # between values; beyond it the axis is logarithmic
 
 
@@ -65,6 +66,26 @@ def by_images(name: str, index: int, curve: Curve) -> Drawn:
 def by_seconds(name: str, index: int, curve: Curve) -> Drawn:
     """Prepare a curve over seconds of training."""
     return thinned(name, index, curve.seconds, curve.values)
+
+
+def frames(logged: Mapping[str, Curve]) -> list[dict[str, Curve]]:
+    """Part losses over frames: one for all if each fills a fifth of its height, else one each.
+
+    Unlike losses would press each other flat: one of a hundred beside one that falls from 2 to 1.
+    """
+    reaches = []
+    for curve in logged.values():
+        values = np.asarray(curve.values, dtype=np.float64)
+        values = values[np.isfinite(values)]
+        if values.size:
+            reaches.append(np.quantile(values, (0.01, 0.99)))
+    if not reaches:
+        return [dict(logged)]
+    lows, highs = np.array(reaches).T
+    whole = highs.max() - lows.min()
+    if (highs - lows).min() >= FILLED * whole:
+        return [dict(logged)]
+    return [{name: curve} for name, curve in logged.items()]
 
 
 class Mark(NamedTuple):

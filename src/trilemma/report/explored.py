@@ -49,6 +49,25 @@ class Likes:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Knob:
+    """Something that the network is told, in several positions."""
+
+    name: str  # class, or an attribute
+    words: tuple[str, ...]  # of each position
+    pixels: Pixels  # [positions, seeds, H, W, C]
+    at: int  # the position of all other pictures, or the nearest to it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """The same seeds, told otherwise: one knob with all classes, or one for each attribute."""
+
+    seeds: tuple[int, ...]
+    knobs: tuple[Knob, ...]
+    left_out: int  # classes or attributes beyond those
+
+
+@dataclass(frozen=True, kw_only=True)
 class Explored:
     """What was drawn of a run."""
 
@@ -60,6 +79,7 @@ class Explored:
     around: Around
     likes: Likes | None
     missing: str  # why there are no likes
+    told: Told | None = None  # None: the network is told nothing, or no page was asked for
 
 
 def seed_at(place: Place) -> int:

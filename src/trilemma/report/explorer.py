@@ -12,7 +12,7 @@ from PIL import Image
 
 from trilemma import images
 from trilemma.report import pictures
-from trilemma.report.explored import Around, Explored, Likes, Walk, said, seed_at
+from trilemma.report.explored import Around, Explored, Likes, Told, Walk, said, seed_at
 from trilemma.report.numbers import plain
 from trilemma.report.page import templates
 
@@ -47,6 +47,7 @@ def render(shown: Explored) -> str:
         walk=walk_view(shown.walk),
         around=around_view(shown.around),
         likes=None if shown.likes is None else likes_view(shown.likes),
+        told=None if shown.told is None else told_view(shown.told),
         small=max(shown.walk.pixels.shape[1:3]) <= pictures.SMALL,
     )
 
@@ -115,6 +116,24 @@ def likes_view(likes: Likes) -> dict[str, object]:
         "held_out": "" if math.isnan(likes.held_out) else plain(likes.held_out, language="en"),
         "among": f"{likes.among:,}",
         "extractor": likes.extractor,
+    }
+
+
+def told_view(told: Told) -> dict[str, object]:
+    """Give every position of every knob with the pictures of the seeds."""
+    return {
+        "seeds": told.seeds,
+        "left_out": told.left_out,
+        "classes": [knob.name for knob in told.knobs] == ["class"],
+        "knobs": [
+            {
+                "name": knob.name,
+                "words": knob.words,
+                "at": knob.at,
+                "frames": [[data_uri(picture) for picture in row] for row in knob.pixels],
+            }
+            for knob in told.knobs
+        ],
     }
 
 

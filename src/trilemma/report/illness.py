@@ -29,7 +29,7 @@ def row(one: Ill, reader: Reader) -> View:
         "title": illness.title[place],
         "when": when(one, reader),
         "verdict": illness.verdict[place],
-        "what_to_try": illness.what_to_try[place],
+        "what_to_try": one.what_to_try[place],
         "evidence": "; ".join(
             f"{name} {numbers.plain(value, language=reader.language)}"
             for name, value in one.evidence

@@ -74,6 +74,7 @@ METRICS: Mapping[str, Metric] = {  # in the order of tables; other names are sho
     "mode_kl": Metric(group="coverage", better="lower", word="mode_kl", least=0.0),
     "recall": Metric(group="coverage", better="higher", word="recall", bounded=True),
     "coverage": Metric(group="coverage", better="higher", word="coverage_metric", bounded=True),
+    "asked_class": Metric(group="other", better="higher", word="asked_class", wilson=True),
     "copies": Metric(group="other", better="lower", word="copies", wilson=True),
     "ms_per_image": Metric(group="speed", better="lower", word="ms_per_image", least=0.0),
     "seconds_per_megapixel": Metric(

@@ -4,11 +4,14 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from trilemma.data.splits import FEWEST_SHOWN
 from trilemma.report import metrics, numbers
+from trilemma.report.contents import Contents
 from trilemma.report.metrics import label, of
 from trilemma.scores import Column, Score, Scores
 
 Words = Mapping[str, str]
+
 
 WHY: Mapping[str, str] = {  # metric without a value -> word that says why
     "copies": "why_none_held_out",
@@ -21,6 +24,36 @@ WHY: Mapping[str, str] = {  # metric without a value -> word that says why
     "precision": "why_few",
     "recall": "why_few",
 }
+
+
+def sayable(scores: Scores) -> Scores:
+    """Take the values out that say nothing, so that no reader believes them; files keep them."""
+    rows = tuple(
+        replace(s, value=math.nan, floor=math.nan, low=math.nan, high=math.nan)
+        if says_nothing(s, scores.columns.get(s.column))
+        else s
+        for s in scores.scores
+    )
+    return replace(scores, scores=rows)
+
+
+def shown(contents: Contents) -> Contents:
+    """Give a report without values that say nothing."""
+    return replace(contents, scores=sayable(contents.scores))
+
+
+def says_nothing(score: Score, column: Column | None) -> bool:
+    """Are there too few images, or is the 95 % interval as wide as all values that there can be?
+
+    Of fewer than ten values a standard error is itself off by a quarter: 1 / sqrt(2 (n - 1)).
+    """
+    metric = of(score.metric)
+    if metric.paired or not (metric.group in ("quality", "coverage") or metric.wilson):
+        return False
+    n = min(score.n, (column.n_real if column else 0) or score.n)
+    low, high = metrics.limits(metric)
+    over_images = not score.low <= score.high  # else over seeds
+    return n < FEWEST_SHOWN or (over_images and 2 * metrics.Z95 * score.error >= high - low)
 
 
 def missing(scores: Scores, words: Words, language: str) -> list[str]:
@@ -65,8 +98,15 @@ def no_values(scores: Scores, words: Words) -> Iterator[str]:
         yield words["no_value"].format(
             metric=labels(mine, scores, words),
             runs=", ".join(dict.fromkeys(score.run for score in mine)),
-            why=words[WHY.get(metric, "why_unknown")],
+            why=words[why(metric, mine, scores)],
         )
+
+
+def why(metric: str, empty: list[Score], scores: Scores) -> str:
+    """Say why a metric has no value: a key of the words."""
+    if all(says_nothing(score, scores.columns.get(score.column)) for score in empty):
+        return "why_few"
+    return WHY.get(metric, "why_unknown")
 
 
 def no_floors(scores: Scores, words: Words, language: str) -> Iterator[str]:

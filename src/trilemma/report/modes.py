@@ -6,10 +6,12 @@ import numpy as np
 
 from trilemma.report import numbers, pictures
 from trilemma.report.contents import Contents, ModesView
+from trilemma.report.svg import HEX as COLOURS
 from trilemma.report.views import Named, Reader, View
 from trilemma.scatter import INK, MARK, PAPER, scatter
 
 CELL, GAP = 7, 8  # pixels of a number on the map, and between two blocks of a hundred
+REAL, RING = "#1d2126", "#8a8f96"  # real points, and rings: the colours of no run
 LEAST, FULL = 0.2, 2.0  # darkness of one sample; times its share at which a number is darkest
 
 
@@ -30,7 +32,14 @@ def figure(view: ModesView, runs: Mapping[str, Named], reader: Reader) -> View:
     }
     points = view.centres != ()
     if points:
-        picture = scatter(view.points, centres=view.centres, radius=view.radius)
+        run = runs.get(view.run)
+        picture = scatter(
+            view.points,
+            centres=view.centres,
+            radius=view.radius,
+            ink=COLOURS[run.index % len(COLOURS)] if run else REAL,
+            mark=RING,
+        )
     else:
         picture = number_map(np.array(view.counts), view.n)
     name = view.run or words["real_images"]

@@ -10,6 +10,7 @@ from trilemma import images
 from trilemma.report import (
     course,
     crops,
+    front,
     gallery,
     illness,
     lineup,
@@ -22,9 +23,11 @@ from trilemma.report import (
     words,
 )
 from trilemma.report.contents import Contents, RunView
-from trilemma.report.glossary import MEANINGS, METRIC_MEANINGS
-from trilemma.report.missing import missing
+from trilemma.report.glossary import MEANINGS
+from trilemma.report.glossary_metrics import METRIC_MEANINGS
+from trilemma.report.missing import missing, shown
 from trilemma.report.views import Named, Reader, View
+from trilemma.report.words_points import said
 
 BADGES = 24  # marks for the names of curves
 
@@ -53,7 +56,8 @@ def write_page(contents: Contents, path: Path, *, language: str = "en") -> Path:
 
 def render(contents: Contents, *, language: str = "en") -> str:
     """Give the report as HTML."""
-    reader = Reader(words=words.read(language), language=language)
+    contents = shown(contents)
+    reader = Reader(words=words.read(language, points=contents.points), language=language)
     environment = templates()
     source = environment.loader
     assert source is not None, "templates() sets a loader"
@@ -83,6 +87,7 @@ def sections(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> V
         "badges": [svg.badge(i) for i in range(BADGES)],
         "triangles": placed.drawings,
         "unplaced": placed.unplaced,
+        "front": front.sentences(placed.axes, reader),
         "cards": [views.card(axis, runs, reader) for axis in placed.axes],
         "top_grids": (grids or met)[: 2 if len(contents.runs) <= views.OVERLAID else 4],
         "bars": views.score_bars(contents, runs, reader),
@@ -152,4 +157,7 @@ def meanings(contents: Contents, language: str) -> list[tuple[str, str]]:
     """List the words the page uses with their meanings: of its metrics first."""
     occur = {score.metric for score in contents.scores.scores}
     entries = [entry for name, entry in METRIC_MEANINGS.items() if name in occur]
-    return [entry.pt if language == "pt" else entry.en for entry in (*entries, *MEANINGS)]
+    pairs = [entry.pt if language == "pt" else entry.en for entry in (*entries, *MEANINGS)]
+    if not contents.points:
+        return pairs
+    return [(said(term, language), said(meaning, language)) for term, meaning in pairs]

@@ -15,9 +15,11 @@ import numpy as np
 
 from trilemma import images
 from trilemma.report import bars, curves, lineup, metrics, numbers, words
-from trilemma.report.contents import Contents, RunView
+from trilemma.report.contents import Contents, Curve
+from trilemma.report.missing import shown
 from trilemma.report.placement import Axis, triangle
 from trilemma.report.radar import DIRECTIONS, clipped, corners
+from trilemma.report.svg import HEX as COLOURS
 from trilemma.report.views import Reader
 from trilemma.scores import Score
 
@@ -25,9 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The page's colours of runs on a white ground, and marks: both tell runs apart.
-COLOURS = ("#0068b0", "#c24a00", "#007d5c", "#a3408f", "#866600", "#4f5a66")
-MARKS = "os^Dv*P"
+MARKS = "os^Dv*P"  # beside the page's colours: both tell runs apart
 INK, SOFT, FAINT = "#1d2126", "#565d66", "#dcd9d0"
 
 STYLE: Any = {  # its keys have another type in each version of matplotlib
@@ -58,7 +58,8 @@ def write_plots(contents: Contents, folder: Path, *, language: str = "en") -> tu
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib as mpl
 
-    reader = Reader(words=words.read(language), language=language)
+    contents = shown(contents)
+    reader = Reader(words=words.read(language, points=contents.points), language=language)
     drawn: Mapping[str, Callable[[], Figure]] = {
         "fid.png": lambda: bars_figure(contents, "fd", reader),
         "is.png": lambda: bars_figure(contents, "is", reader),
@@ -153,23 +154,30 @@ def draw_bars(
 
 
 def loss_figure(contents: Contents, reader: Reader) -> "Figure":
-    """Draw the losses, a row of panels a run: over images and over seconds."""
-    runs = [run for run in contents.runs if any(c.values for c in run.losses.values())]
-    if not runs:
+    """Draw the losses, a row of panels a run: over images and over seconds; unlike ones apart."""
+    rows = [
+        (run, part)
+        for run in contents.runs
+        for part in curves.frames(run.losses)
+        if any(curve.values for curve in part.values())
+    ]
+    if not rows:
         return empty(reader.words["no_curves"])
-    figure = blank(9.0, 2.5 * len(runs))
-    panels = figure.subplots(len(runs), 2, squeeze=False)
-    for row, run in zip(panels, runs, strict=True):
-        draw_losses(row[0], run, seconds=False, reader=reader)
-        draw_losses(row[1], run, seconds=True, reader=reader)
+    figure = blank(9.0, 2.5 * len(rows))
+    panels = figure.subplots(len(rows), 2, squeeze=False)
+    for row, (run, part) in zip(panels, rows, strict=True):
+        draw_losses(row[0], part, seconds=False, reader=reader)
+        draw_losses(row[1], part, seconds=True, reader=reader)
         row[0].set_title(lineup.wrapped(run.name, 48), fontsize=10.5)
     return figure
 
 
-def draw_losses(panel: "Axes", run: RunView, *, seconds: bool, reader: Reader) -> None:
-    """Draw the losses of one run: means, and the range of what was averaged."""
+def draw_losses(
+    panel: "Axes", losses: Mapping[str, Curve], *, seconds: bool, reader: Reader
+) -> None:
+    """Draw losses of one run: means, and the range of what was averaged."""
     prepare = curves.by_seconds if seconds else curves.by_images
-    for i, (name, curve) in enumerate(run.losses.items()):
+    for i, (name, curve) in enumerate(losses.items()):
         if not curve.values:
             continue
         drawn = prepare(name, i, curve)

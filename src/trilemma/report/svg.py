@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 Point = tuple[float, float]  # pixels of the view box, x to the right, y down
 
-COLOURS = 6  # of runs; `MARKERS` and dashes tell more of them apart
+HEX = ("#0068b0", "#c24a00", "#007d5c", "#a3408f", "#866600", "#4f5a66")  # runs, on white
+COLOURS = len(HEX)  # of runs; `MARKERS` and dashes tell more of them apart
 DASHES = ("", "6 3", "2 3")
 
 

@@ -15,7 +15,7 @@ from trilemma import images
 from trilemma.report import lineup, metrics, words
 from trilemma.report.contents import Contents
 from trilemma.report.lineup import ARROWS, Block, Row
-from trilemma.report.missing import missing
+from trilemma.report.missing import missing, shown
 from trilemma.scores import Column, Score
 
 LABELS, CELLS, REAL = 26, 19, 15  # letters of the columns, to see how many fit side by side
@@ -26,7 +26,8 @@ def terminal(contents: Contents, *, language: str = "en", width: int = 80) -> Gr
 
     width: letters in a line; more runs than fit go into further tables. Print it with rich.
     """
-    reader = words.read(language)
+    contents = shown(contents)
+    reader = words.read(language, points=contents.points)
     parts: list[Table | Text] = []
     for block in lineup.blocks(contents, reader, language):
         if block.apart:
@@ -86,7 +87,8 @@ def written(value: object) -> object:
 
 def write_latex(contents: Contents, path: Path, *, language: str = "en") -> None:
     r"""Write one booktabs table per column, a row a run; needs \usepackage{booktabs}."""
-    reader = words.read(language)
+    contents = shown(contents)
+    reader = words.read(language, points=contents.points)
     blocks = [b for b in lineup.blocks(contents, reader, language) if measured(b)]
     parts = [latex_table(block, reader) for block in blocks]
     head = "% \\usepackage{booktabs}\n"

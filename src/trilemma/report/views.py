@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from trilemma.report import bars, lineup, metrics, numbers, radar, svg
+from trilemma.report import asked, bars, lineup, metrics, numbers, radar, svg
 from trilemma.report.contents import Contents, Note, RunView
 from trilemma.report.placement import Axis, clear_lead, triangle
 from trilemma.scores import Column, Score
@@ -110,6 +110,7 @@ def triangles(contents: Contents, reader: Reader) -> Placed:
 HOW = {  # metric -> words that say how it is placed: with what real images reach, without
     "precision": ("how_precision", "how_precision_bare"),
     "fd": ("how_fd", "how_fd"),
+    "modes": ("how_modes", "how_modes_bare"),
     "recall": ("how_recall", "how_recall_bare"),
     "coverage": ("how_coverage", "how_coverage_bare"),
     "images_per_second": ("how_images_per_second", "how_images_per_second"),
@@ -225,6 +226,7 @@ def differences(contents: Contents, reader: Reader) -> list[View]:
 def class_shares(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> list[View]:
     """Draw the class shares of every run that has them."""
     words, made = reader.words, []
+    heeded = asked.lines(contents.scores, words, reader.language)
     for shares in contents.scores.shares:
         if shares.run not in runs or not shares.classes:
             continue
@@ -233,6 +235,7 @@ def class_shares(contents: Contents, runs: Mapping[str, Named], reader: Reader) 
         if len(shares.classes) > bars.CLASSES:
             cut = words["shares_cut"].format(n=bars.CLASSES, all=len(shares.classes))
             text += f" {cut}"
+        text = f"{text} {heeded.get(run.name, '')}".strip()
         drawing = bars.class_shares(shares, run.index, words, reader.language)
         made.append({"run": run, "drawing": drawing, "text": text, "missing": shares.missing})
     return made

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from trilemma.errors import TrilemmaError
 from trilemma.report.words_details import DETAILS
 from trilemma.report.words_enlarging import ENLARGING
+from trilemma.report.words_points import of_points
 
 LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "en", "pt": "pt-BR"})  # name -> lang tag
 
@@ -56,6 +57,16 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Distância de Fréchet de outras imagens reais (o piso) dividida pela das geradas: "
         "100 % é tão perto quanto as imagens reais.",
     ),
+    "how_modes": (
+        "Modes met, of those that as many real samples meet (100 %): these data have known modes, "
+        "so they are counted in place of recall.",
+        "Modos alcançados, dos que outras tantas amostras reais alcançam (100 %): estes dados têm "
+        "modos conhecidos, por isso são contados em vez da revocação.",
+    ),
+    "how_modes_bare": (
+        "Modes met; there are too few real samples to divide by what they meet.",
+        "Modos alcançados; há poucas amostras reais pelas quais dividir.",
+    ),
     "how_recall": (
         "Recall divided by the recall of other real images (the dashed end, 100 %). Noise inflates "
         "it: read it beside quality.",
@@ -96,6 +107,20 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "sombreada é o intervalo de 95 %. A incerteza do próprio valor das imagens reais não está "
         "em nenhum dos dois. Valores acima de 100 % são "
         "desenhados na ponta. Nada aqui é uma nota: os três cantos são medidos.",
+    ),
+    "front_runs": (
+        "On the front, where no other is at least as good in quality, coverage and speed at once: "
+        "{runs}.",
+        "Na fronteira, onde nenhum outro é ao menos tão bom em qualidade, cobertura e velocidade "
+        "ao mesmo tempo: {runs}.",
+    ),
+    "front_behind": (
+        "Behind it: {run}; {other} is as good or better in all three.",
+        "Atrás dela: {run}; {other} é tão bom ou melhor nas três.",
+    ),
+    "front_note": (
+        "This is said of the values; where intervals overlap it may be chance.",
+        "Isto vale para os valores; onde os intervalos se sobrepõem, pode ser acaso.",
     ),
     "per_second": ("/s", "/s"),
     "not_measured": ("not measured", "não medido"),
@@ -216,6 +241,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "mode_kl": ("Modes, divergence from equal shares", "Modos, divergência de frações iguais"),
     "recall": ("Recall", "Revocação"),
     "coverage_metric": ("Coverage", "Cobertura"),
+    "asked_class": ("Asked class is shown, share", "Classe pedida aparece, fração"),
+    "asked_text": (
+        "Asked for a class: {share} of {n} images show it (worst: {worst}, {least} of {each}).",
+        "Pedida uma classe: {share} de {n} imagens a mostram (a pior: {worst}, {least} de {each}).",
+    ),
     "copies": ("Near copies, share", "Quase cópias, fração"),
     "ms_per_image": ("One image, ms", "Uma imagem, ms"),
     "images_per_second": ("Images/s", "Imagens/s"),
@@ -243,10 +273,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def read(language: str) -> Mapping[str, str]:
-    """Give all words of one language; TrilemmaError names the languages there are."""
+def read(language: str, *, points: bool = False) -> Mapping[str, str]:
+    """Give all words of one language; TrilemmaError names the languages there are.
+
+    points: what was drawn is points of the plane.
+    """
     if language not in LANGUAGES:
         allowed = ", ".join(LANGUAGES)
         raise TrilemmaError(f"--lang {language}: no such language; choose one of {allowed}")
     place = list(LANGUAGES).index(language)
-    return {key: pair[place] for key, pair in {**WORDS, **DETAILS, **ENLARGING}.items()}
+    said = {key: pair[place] for key, pair in {**WORDS, **DETAILS, **ENLARGING}.items()}
+    return of_points(said, language) if points else said

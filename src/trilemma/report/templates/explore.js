@@ -66,5 +66,29 @@ for (const slider of [row, column]) {
   slider.addEventListener("input", () => aroundTo(Number(row.value), Number(column.value)));
 }
 
+const told = document.querySelectorAll("[data-told]");
+const knobs = document.querySelectorAll("[data-knob]");
+function tell(knob, position) {
+  told.forEach((picture, seed) => {
+    picture.src = data.told[knob].frames[position][seed];
+  });
+  for (const one of knobs) {
+    const mine = Number(one.dataset.knob) === knob;
+    if (one.type === "range") {
+      one.value = mine ? position : data.told[one.dataset.knob].at;
+      const word = data.told[one.dataset.knob].words[one.value];
+      one.setAttribute("aria-valuetext", word);
+      one.parentElement.querySelector("output").textContent = word;
+    } else {
+      one.setAttribute("aria-pressed", String(Number(one.dataset.position) === position));
+    }
+  }
+}
+for (const one of knobs) {
+  one.addEventListener(one.type === "range" ? "input" : "click", () => {
+    tell(Number(one.dataset.knob), Number(one.type === "range" ? one.value : one.dataset.position));
+  });
+}
+
 walkTo(0);
 aroundTo(data.around.middle, data.around.middle);

@@ -1,0 +1,35 @@
+"""The way to draw behind a run's name: RUN@steps=20, RUN@sampler=heun,steps=9."""
+
+import math
+
+from trilemma.errors import RunError
+from trilemma.families.family import DrawOptions
+
+
+def checkpoint_and_way(text: str, which: str) -> tuple[str, str]:
+    """Part `last,steps=20` into a checkpoint and a way to draw; either may be empty: RunError."""
+    parts = [part.strip() for part in which.split(",") if part.strip()]
+    ways = [part for part in parts if "=" in part]
+    rest = [part for part in parts if "=" not in part]
+    if len(rest) > 1:
+        raise RunError(f"{text}: {rest[0]} and {rest[1]} both name a checkpoint; allowed: one")
+    return "".join(rest), ",".join(ways)
+
+
+def options_of(text: str, way: str) -> DrawOptions:
+    """Read `sampler=heun,steps=9` as options; RunError names what is allowed."""
+    words = dict(part.split("=", 1) for part in way.split(",") if part)
+    allowed = "steps=20, sampler=heun, guidance=2"
+    try:
+        made = DrawOptions(
+            sampler=words.pop("sampler", ""),
+            steps=int(words.pop("steps", 0)),
+            guidance=float(words.pop("guidance", 0.0)),
+        )
+    except ValueError:
+        raise RunError(f"{text}: '{way}' has no number; allowed: {allowed}") from None
+    if words:
+        raise RunError(f"{text}: '{next(iter(words))}' is no way to draw; allowed: {allowed}")
+    if made.steps < 0 or not 0 <= made.guidance < math.inf:
+        raise RunError(f"{text}: '{way}' cannot be; allowed: {allowed}")
+    return made
