@@ -1,5 +1,6 @@
 """Deep networks: bf16 whose tiles are as the whole, and the memory that large pictures take."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,9 @@ import torch
 from PIL import Image
 from torch import nn
 
+from enlargers import around
+from trilemma import bench_upscale, devices
+from trilemma.cli.main import main
 from trilemma.computing import computed, laid_out
 from trilemma.devices import REFERENCE, Choice
 from trilemma.nets.around import EightViews
@@ -63,6 +67,29 @@ def test_it_is_nearer_to_float32_than_bf16_throughout(shuffled: int) -> None:
         for rough in (False, True)
     ]
     assert 0 < off[0] < 0.9 * off[1]
+
+
+def test_bench_shows_what_upscale_does_beside_bf16_throughout(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = network()
+    net.body.apply(lambda part: [weight.data.mul_(2) for weight in part.parameters(recurse=False)])
+    nn.init.constant_(net.conv_last.bias, 0.5)  # or all would be black
+    monkeypatch.setattr(bench_upscale, "load_upscaler", lambda *_, **__: around(net, 4, margin=64))
+    monkeypatch.setattr(devices, "candidates", lambda *_: (BF16,))
+    assert main(["bench", "upscale", "any", "--sides", "16"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    auto, throughout = json.loads(said[-1])["rows"]
+    assert (auto["asked"], auto["precision"]) == ("auto", "bf16 in part")
+    assert (throughout["asked"], throughout["precision"]) == ("bf16", "bf16")
+    assert auto["plain_ms"] == throughout["plain_ms"]
+    assert auto["decibels"] > throughout["decibels"] > 20
+    assert sum("dB from the plain one" in line for line in said) == 2
+    monkeypatch.setattr(devices, "candidates", lambda *_: (REFERENCE,))
+    assert main(["bench", "upscale", "any", "--sides", "16"]) == 0
+    said, told = (text.splitlines() for text in capsys.readouterr())
+    assert [row["asked"] for row in json.loads(said[-1])["rows"]] == ["auto"]
+    assert any("no bf16 on this device" in line for line in told)
 
 
 def hardest(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
