@@ -44,7 +44,8 @@ class Trio(NamedTuple):
 
 TRIOS: Mapping[str, Trio] = {
     "digits": Trio("digits-gan", "digits-diffusion", "onestep", 1.0),
-    "mnist": Trio("mnist-gan-fast", "mnist-diffusion-fast", "onestep", 5.0),
+    "mnist": Trio("mnist-cgan", "mnist-diffusion-labels", "onestep", 5.0),
+    "mnist-unlabelled": Trio("mnist-gan-fast", "mnist-diffusion-fast", "onestep", 5.0),
     "fashion-mnist": Trio("fashion-mnist-gan-fast", "fashion-mnist-edm", "onestep", 5.0),
     "cifar10": Trio("cifar10-gan-fast", "cifar10-diffusion-fast", "onestep", 10.0),
     "cats": Trio("folder-gan", "cats-edm", "onestep", 15.0),

@@ -17,6 +17,16 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def shared_stylegan() -> Path:
+    """Give the folder of style-based networks in the official format, or skip."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("TRILEMMA_TEST_DATA") or beside).parent / "stylegan"
+    if not folder.is_dir():
+        pytest.skip(f"no networks in {folder}; TRILEMMA_TEST_DATA names the folder beside it")
+    return folder
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the tests out of the user's cache, and the user's data sets out of the tests."""

@@ -57,12 +57,14 @@ def pictures(n: int, size: tuple[int, int] = (8, 12)) -> Tensor:
 
 
 def test_every_row_is_tested_here() -> None:
-    assert MADE.keys() == GENERATORS.keys() == CRITICS.keys()
+    """But for style-based ones, of which tests/test_stylegan.py speaks."""
+    assert MADE.keys() == {name for name in GENERATORS if "stylegan" not in name}
+    assert MADE.keys() == {name for name in CRITICS if "stylegan" not in name}
     assert {asdict(net)["name"] for pair in MADE.values() for net in pair} == MADE.keys()
 
 
 @pytest.mark.parametrize("size", SIDES)
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", MADE)
 def test_shapes_of_generators(name: str, size: tuple[int, int]) -> None:
     latent = MADE[name][0].latent
     images = generator(name, size, channels=3)(torch.randn(2, latent))
@@ -146,7 +148,7 @@ def test_gradients_reach_all_of_a_critic(name: str, spectral_norm: bool) -> None
     assert all(weights.values()), weights
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", MADE)
 def test_gradients_reach_all_of_a_generator(name: str) -> None:
     net = generator(name, (8, 12))
     z = torch.randn(6, MADE[name][0].latent)
@@ -179,7 +181,7 @@ def test_what_leaves_marks(name: str) -> None:
     assert leaves_marks(critic(name, spectral_norm=True))
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", MADE)
 def test_batch_statistics_are_those_of_all_processes(name: str) -> None:
     found = [m for m in generator(name, (28, 28)).modules() if isinstance(m, nn.BatchNorm2d)]
     assert all(type(layer) is blocks.BatchNorm2d for layer in found)
@@ -216,7 +218,7 @@ def family(name: str) -> AdversarialRecipe:
     return AdversarialRecipe(loss="relativistic", r1=1.0, r2=1.0, generator=made, critic=judge)
 
 
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("name", MADE)
 def test_a_few_steps_on_digits(name: str) -> None:
     pixels, labels = read_digits(Path(), "train")
     source = Source(

@@ -16,7 +16,8 @@ from trilemma.report import metrics, words
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.pt-BR.md")
-PAGES = (*READMES, "docs/from-the-scripts.md", "docs/report.md", "docs/data.md", "docs/own.md")
+DOCS = ("data", "explore", "from-the-scripts", "own", "report", "stylegan")
+PAGES = (*READMES, *(f"docs/{name}.md" for name in DOCS))
 INDENTED = re.compile(r"^ {4}(trilemma [^#\n]+?)(?: +#.*)?$", re.MULTILINE)
 SPAN = re.compile(r"`(trilemma [^`]+)`")
 VERB_ROW = re.compile(r"^\| `(\w+)` \| .+ \| `trilemma (\w+)[^`]*` \|$", re.MULTILINE)

@@ -414,6 +414,7 @@ def test_a_stage_that_goes_on_from_a_denoiser_takes_over_what_that_is(tmp_path: 
     first, second = (stage.recipe for stage in command.stages)
     assert isinstance(second.family, OneStepRecipe)
     assert second.family.denoiser == first.family
+    assert second.family.condition == "projection"
     assert (second.data, second.start.run) == (first.data, "{denoise}")
     assert (first.train.minutes, second.train.minutes) == (2.0, 2.0)
     check_stages(command.stages)

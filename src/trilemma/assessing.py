@@ -225,9 +225,9 @@ def see(images: str, *, n: int = 0, seed: int = 0, how: How) -> Seen:
 
 def own_split(run: runs.Found, split: str, shape: Shape, how: How) -> Source:
     """Open a split of the images that a run is trained on."""
-    data = replace(run.recipe.data, size=f"{shape.width}x{shape.height}")
-    data = replace(data, root=how.root) if how.root else data
-    return open_source(data, split, progress=how.progress, say=how.say)
+    root = how.root or run.recipe.data.root
+    data = replace(run.recipe.data, size=f"{shape.width}x{shape.height}", root=root)
+    return open_source(runs.at_hand(run.name, data), split, progress=how.progress, say=how.say)
 
 
 def floor_source(

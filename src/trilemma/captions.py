@@ -101,3 +101,16 @@ def centred(picture: Pixels, width: int) -> Pixels:
 def coloured(picture: Pixels) -> Pixels:
     """Give a picture [H, W, C] three channels."""
     return picture.repeat(3, axis=2) if picture.shape[2] == 1 else picture
+
+
+def tile(words: str, height: int, width: int) -> Pixels:
+    """Write words in the middle of an empty piece uint8 [height, width, 3], a line a word."""
+    lines = shown(words).split() or [""]
+    size = fitting(lines, width)
+    font, tall = font_of(size), min(height // len(lines), size + size // 2)
+    piece = white(height, width)
+    top = (height - tall * len(lines)) // 2
+    for number, line in enumerate(lines):
+        at = top + number * tall
+        piece[at : at + tall] = head(cut(line, font, width), font, width, tall)
+    return piece

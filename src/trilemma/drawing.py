@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from trilemma import devices, processes
+from trilemma import devices, directions, processes
 from trilemma.asking import Asked, asked, drawn_as
 from trilemma.devices import Choice, Precision
 from trilemma.errors import RunError
@@ -34,6 +34,7 @@ def sample(
     guidance: float = 0.0,
     classes: Sequence[str] = (),
     attributes: Sequence[str] = (),
+    direction: Sequence[str] = (),
     device: str = "auto",
     batch: int = 64,
     precision: Precision = "float32",
@@ -43,8 +44,9 @@ def sample(
     """Draw n images of each run from the seeds seed, seed + 1, ...; return the files written.
 
     classes: n of each that is named, a row of the grid for each. attributes: words such as smile=1.
-    Of several processes each draws its share; the first writes. precision: bf16 is faster on some
-    machines and gives other pictures, though not worse ones.
+    direction: words such as pca:2=1.5, along which images are moved. Of several processes each
+    draws its share; the first writes. precision: bf16 is faster on some machines and gives other
+    pictures, though not worse ones.
 
     runs: names, paths or bundles; none: the newest GAN and the newest diffusion model. RunError:
     nothing to draw from, or n or batch under 1.
@@ -60,6 +62,7 @@ def sample(
     for number, run in enumerate(found):
         drawer = load_generator(run, device=where, options=options)
         drawer = replace(drawer, choice=Choice(precision=precision))
+        drawer = directions.moving(run, drawer, direction, say=say)
         name = names[number]
         jobs.append(Job(name, run, drawer, asked(drawer, run.name, classes, attributes)))
     if kind == "folder":

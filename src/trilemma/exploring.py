@@ -8,18 +8,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from trilemma import counting, telling, video
+from trilemma import counting, directions, telling, video
 from trilemma.devices import autocast
 from trilemma.errors import DataError, OfflineError, RecipeError, RunError
 from trilemma.extracting import extractor_for
 from trilemma.families.family import DrawOptions
+from trilemma.families.spaces import Space
 from trilemma.features import cache
 from trilemma.images import to_pixels
+from trilemma.latents import latents_of, pictures_of, points_of, styles_of
 from trilemma.maths.copying import nearest, nearest_few
 from trilemma.maths.interpolation import LEAST, angles, slerp, tangents, turned
 from trilemma.maths.randomness import rng
@@ -28,7 +31,7 @@ from trilemma.recipe.recipe import DiffusionRecipe
 from trilemma.report import films
 from trilemma.report.explored import Around, Explored, Likes, Place, Walk, seed_at
 from trilemma.runs import Found, find_run
-from trilemma.sampling import BATCH, Drawer, Pixels, check_seeds, load_generator
+from trilemma.sampling import BATCH, Drawer, Pixels, check_seeds, load_generator, rendered
 from trilemma.scoring import SEARCHED, opened, searched, some
 
 SIDE = 7  # rows of the grid; odd, so that the seed is in the middle
@@ -57,6 +60,9 @@ class Journey:
     html: bool = False
     shows: str = ""  # class of every image, where the networks are told classes; "": the first
     attributes: tuple[str, ...] = ()  # of every image, such as smile=1
+    space: Literal["w", "z"] = "z"  # that the walk goes through: z on a sphere, w straight on
+    move: tuple[str, ...] = ()  # directions that every image is moved along, such as smile=2.0
+    layers: str = ""  # that they move, such as 4-7; "": all
     options: DrawOptions = field(default_factory=DrawOptions)
 
 
@@ -85,6 +91,10 @@ def explore(
     drawer = replace(drawer, asked=shows.row)
     if words := telling.said(drawer, shows):
         say(f"{found.name}: {words[0].lower()}{words[1:]}")
+    drawer = directions.moving(found, drawer, asked.move, asked.layers, say=say)
+    if asked.move:
+        moved = directions.said(asked.move).capitalize()
+        words = f"{words}. {moved}" if words else moved
     shown = explored(found, drawer, asked, words, say=say, progress=progress)
     if asked.html:
         told = telling.otherwise(drawer, shows, asked.seeds, progress)
@@ -142,13 +152,18 @@ def explored(
     """Draw everything that is asked for. shows: what every image does, in words."""
     places = walked(asked.seeds, asked.frames, one_way=asked.one_way)
     middle = asked.seeds[0] if asked.around == -1 else asked.around
-    on_the_way, degrees = between(drawer, places)
-    latents = torch.cat([on_the_way, surrounding(drawer, middle)])
-    how = drawer.family.how(drawer.options)
-    say(f"{found.name}: {len(latents)} images from {found.checkpoint}{'; ' + how if how else ''}")
-    pixels = pictures(drawer, latents, progress)
-    walk = Walk(pixels=pixels[: len(places)], places=places, degrees=degrees, fps=asked.fps)
-    around = Around(seed=middle, pixels=pixels[len(places) :], side=SIDE, step=STEP)
+    latents, degrees = between(drawer, places)
+    near = surrounding(drawer, middle)
+    how, count = drawer.family.how(drawer.options), len(places) + len(near)
+    say(f"{found.name}: {count} images from {found.checkpoint}{'; ' + how if how else ''}")
+    if asked.space == "w":
+        space = styles_of(drawer, found.name, "--space w")
+        points = straight(drawer, space, places)
+        on_the_way = pictures_of(drawer, space, points, progress=progress)
+    else:
+        on_the_way = pictures(drawer, latents, progress)
+    walk = Walk(pixels=on_the_way, places=places, degrees=degrees, fps=asked.fps, space=asked.space)
+    around = Around(seed=middle, pixels=pictures(drawer, near, progress), side=SIDE, step=STEP)
     likes, missing = alike(found, drawer, walk, among=asked.among, say=say, progress=progress)
     return Explored(
         run=found.name,
@@ -196,6 +211,15 @@ def between(drawer: Drawer, places: Sequence[Place]) -> tuple[Tensor, list[float
     return there, list(pairs.values())
 
 
+def straight(drawer: Drawer, space: Space, places: Sequence[Place]) -> Tensor:
+    """Give the points at places [N, rows, D], on straight lines, moved as all images are."""
+    start = points_of(drawer, space, [place.start for place in places])[0]
+    end = points_of(drawer, space, [place.end for place in places])[0]
+    share = torch.tensor([place.share for place in places]).to(start)
+    there = torch.lerp(start, end, share[:, None, None])
+    return there if drawer.move is None else there + drawer.move
+
+
 def surrounding(drawer: Drawer, seed: int) -> Tensor:
     """Give the latents of a grid around a seed [SIDE * SIDE, ...], row by row.
 
@@ -211,11 +235,6 @@ def surrounding(drawer: Drawer, seed: int) -> Tensor:
     return points.reshape(-1, *latent.shape[1:])
 
 
-def latents_of(drawer: Drawer, seeds: Sequence[int]) -> Tensor:
-    """Give the latents of seeds [N, ...]: those that their images are drawn from."""
-    return drawer.family.latents([Generator().manual_seed(seed) for seed in seeds])
-
-
 def pictures(drawer: Drawer, latents: Tensor, progress: Progress) -> Pixels:
     """Draw the images of latents, uint8 [N, H, W, C]."""
     parts: list[Pixels] = []
@@ -223,7 +242,7 @@ def pictures(drawer: Drawer, latents: Tensor, progress: Progress) -> Pixels:
         part = latents[start : start + BATCH]
         with torch.inference_mode(), autocast(drawer.choice, drawer.device):
             shows = torch.tensor([drawer.asked] * len(part)) if drawer.asked else None
-            images = drawer.family.render(drawer.nets, part, (), shows, drawer.options)
+            images = rendered(drawer, part, (), shows)
         parts.append(to_pixels(images).cpu().numpy())
         progress(sum(map(len, parts)), len(latents))
     return np.concatenate(parts)

@@ -19,7 +19,7 @@ from trilemma.places import Say, quiet
 from trilemma.recipe import files
 from trilemma.recipe.own import named
 from trilemma.recipe.recipe import Recipe
-from trilemma.runfolder import write_json
+from trilemma.runfolder import IMPORTED, write_json
 from trilemma.runs import WEIGHTS, Found, find_run
 from trilemma.sampling import drawn, load_generator
 from trilemma.scores import Scores
@@ -70,6 +70,8 @@ def fill(place: Path, found: Found, *, name: str, device: torch.device, say: Say
     write_json(place / "licence.json", as_plain(notes))
     if scores is not None:
         write_scores(place / "scores.json", scores)
+    if (found.place / IMPORTED).is_file():
+        shutil.copyfile(found.place / IMPORTED, place / IMPORTED)
     for ending in (".safetensors", ".json"):  # of a run that has an extractor of its own
         own = (found.place / extracting.OWN).with_suffix(ending)
         if own.is_file():

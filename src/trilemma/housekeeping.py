@@ -17,7 +17,7 @@ from trilemma.checkpoint import checkpoints
 from trilemma.errors import TrilemmaError
 from trilemma.places import wanted_cache_folder
 from trilemma.recipe.files import read
-from trilemma.runfolder import RunFolder, lock
+from trilemma.runfolder import IMPORTED, RunFolder, lock
 from trilemma.scores import HIGHER
 
 KEPT = ("pixels", "features", "images")  # folders of the cache whose entries can be made again
@@ -36,7 +36,7 @@ class Standing:
 
     name: str
     place: str
-    state: str  # running, finished, stopped, not begun, bundle, or what is wrong
+    state: str  # running, finished, stopped, not begun, imported, bundle, or what is wrong
     family: str = ""  # adversarial, diffusion
     preset: str = ""
     data: str = ""  # name of the set, or the folder
@@ -105,6 +105,8 @@ def state_of(folder: RunFolder, log: Log) -> str:
     if folder.finished():
         why = log[-1].get("why", "done")
         return "finished" if why == "done" else f"finished: {why}"
+    if (folder.path / IMPORTED).is_file() and not log:
+        return "imported"
     kept = checkpoints(folder)
     return f"stopped at {int(kept[-1].name):,}" if kept else "not begun"
 

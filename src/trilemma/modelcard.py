@@ -17,7 +17,7 @@ from trilemma.recipe.recipe import (
 from trilemma.report import metrics, words
 from trilemma.report.missing import sayable
 from trilemma.report.numbers import duration, plain, with_error
-from trilemma.runfolder import RunFolder
+from trilemma.runfolder import IMPORTED, RunFolder
 from trilemma.runs import Found
 from trilemma.runviews import machine
 from trilemma.sampling import Drawer
@@ -100,7 +100,8 @@ def colour(recipe: DataRecipe) -> str:
 
 def data(recipe: DataRecipe) -> str:
     """Say which images were trained on."""
-    name = recipe.source if recipe.source != "folder" else f"the folder {Path(recipe.root).name}"
+    folder = f"the folder {Path(recipe.root).name}" if recipe.root else "images that are not here"
+    name = recipe.source if recipe.source != "folder" else folder
     kept = f", only of the classes {', '.join(recipe.classes)}" if recipe.classes else ""
     flip = ", mirrored at random" if recipe.flip else ""
     return f"Trained on {name}{kept}{flip}, brought to {recipe.size.lower()}, {colour(recipe)}."
@@ -115,7 +116,13 @@ def licences(notes: Rows) -> str:
 
 
 def training(found: Found) -> str:
-    """Say how long, on what, and with what it was trained."""
+    """Say how long, on what, and with what it was trained; of imported networks, where from."""
+    if (found.place / IMPORTED).is_file():
+        told = json.loads((found.place / IMPORTED).read_text(encoding="utf-8"))
+        return (
+            f"- imported from {told['file']} (sha256 {told['sha256'][:12]}), trained by others; "
+            "recipe.toml holds its networks, and not how they were trained"
+        )
     log = RunFolder(found.place).log()
     facts = machine(found)
     train, seconds = found.recipe.train, float(log[-1]["seconds"]) if log else float("nan")

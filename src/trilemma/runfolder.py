@@ -30,6 +30,7 @@ TRIES, PAUSE = 5, 0.05  # for the lock, which `trilemma runs` takes for an insta
 GIF_SECONDS = 0.15  # a frame
 GIF_FRAMES = 200  # at most: of more grids, every second, third, ...
 CHECKPOINTS = "checkpoints"  # folder of a run
+IMPORTED = "import.json"  # of a run that was made of a file of others: where it is from
 KEPT = "the last checkpoint is whole: the same command goes on from there"
 OTHERS = re.compile(r"\.scores\.json\.")  # of these: a verb may write them while a run is trained
 

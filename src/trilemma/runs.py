@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from trilemma.checkpoint import averaged_weights, facts_of
-from trilemma.errors import RunError, TrilemmaError
+from trilemma.errors import DataError, RunError, TrilemmaError
 from trilemma.families.family import DrawOptions
 from trilemma.places import Say, quiet, runs_folder
 from trilemma.recipe.files import read
 from trilemma.recipe.naming import differences
-from trilemma.recipe.recipe import Recipe
+from trilemma.recipe.recipe import DataRecipe, Recipe
 from trilemma.runfolder import RunFolder
 from trilemma.ways import checkpoint_and_way, options_of
 
@@ -138,6 +138,16 @@ def log_of(text: str, *, say: Say = quiet) -> tuple[Found, list[dict[str, Any]]]
     if not log:
         raise RunError(f"{text}: no log.jsonl in {run.place}; diagnose a run that was trained here")
     return run, log
+
+
+def at_hand(run: str, data: DataRecipe) -> DataRecipe:
+    """Give a run's data back. DataError: the run does not say where its images are."""
+    if data.source == "folder" and not data.root:
+        raise DataError(
+            f"{run}: its training images are not here; name their folder as data.root in its "
+            f"recipe.toml, or hold it against others: trilemma evaluate {run} --against DIR"
+        )
+    return data
 
 
 def taken(run: Found) -> str:

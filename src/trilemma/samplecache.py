@@ -56,8 +56,9 @@ def key(drawer: Drawer, weights: Path, seeds: Sequence[int]) -> str:
     digest = hashlib.sha256(weights.read_bytes())
     how = (VERSION, drawer.recipe.family, drawer.recipe.data.size, drawer.options, drawer.choice)
     digest.update(repr((*how, drawer.asked, drawer.device.type, list(seeds))).encode())
-    if drawer.low is not None:
-        digest.update(drawer.low.numpy().tobytes())
+    for tensor in (drawer.low, drawer.move):
+        if tensor is not None:
+            digest.update(tensor.cpu().numpy().tobytes())
     return digest.hexdigest()
 
 

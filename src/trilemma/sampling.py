@@ -12,7 +12,7 @@ from trilemma.average import kept
 from trilemma.checkpoint import fill, unpack
 from trilemma.devices import REFERENCE, Choice, autocast
 from trilemma.errors import RecipeError, RunError
-from trilemma.families import build
+from trilemma.families import build, conditions
 from trilemma.families.family import DrawOptions, Family
 from trilemma.families.onestep import own_steps
 from trilemma.images import to_pixels
@@ -36,6 +36,7 @@ class Drawer:
     options: DrawOptions = field(default_factory=DrawOptions)
     choice: Choice = REFERENCE  # of precision and memory format
     asked: tuple[float, ...] = ()  # the condition of every image; (): those of training images
+    move: Tensor | None = None  # added to every image's points [rows, D]; of families with a space
     low: Tensor | None = None  # of upscalers: [M, C, h, w]; seed i stands for small image i mod M
 
     @property
@@ -97,8 +98,20 @@ def draw(drawer: Drawer, seeds: Sequence[int], *, batch: int = BATCH) -> Iterato
         rngs = [torch.Generator().manual_seed(seed) for seed in seeds[start : start + batch]]
         with torch.inference_mode(), autocast(drawer.choice, drawer.device):
             asked = given(drawer, seeds[start : start + batch])
-            images = drawer.family.draw(drawer.nets, rngs, asked, drawer.options)
+            images = rendered(drawer, drawer.family.latents(rngs), rngs, asked)
         yield to_pixels(images).cpu().numpy()
+
+
+def rendered(
+    drawer: Drawer, latents: Tensor, rngs: Sequence[torch.Generator], asked: Tensor | None
+) -> Tensor:
+    """Make the images of latents [N, ...], moved where they are to be; asked: conditions [N, A]."""
+    family = drawer.family
+    if drawer.move is None:
+        return family.render(drawer.nets, latents, rngs, asked, drawer.options)
+    assert family.space is not None, "only points can be moved"
+    space, told = family.space(drawer.nets), conditions.told(drawer.nets["generator"], rngs, asked)
+    return space.images(space.points(latents, told) + drawer.move, told)
 
 
 def given(drawer: Drawer, seeds: Sequence[int]) -> Tensor | None:

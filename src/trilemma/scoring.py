@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trilemma import counting, heeding, processes
+from trilemma import counting, heeding, processes, runs
 from trilemma.counting import Counted
 from trilemma.data.fewimages import enough
 from trilemma.data.sources import open_source
@@ -88,10 +88,10 @@ def refer(
 
 
 def opened(found: Found, *, say: Say, progress: Progress) -> tuple[Source, Source]:
-    """Open the held-out and the training images of a run."""
+    """Open the held-out and the training images of a run. DataError: they are not known."""
+    data = runs.at_hand(found.name, found.recipe.data)
     test, train = (
-        open_source(found.recipe.data, split, progress=progress, say=say)
-        for split in ("test", "train")
+        open_source(data, split, progress=progress, say=say) for split in ("test", "train")
     )
     return test, train
 

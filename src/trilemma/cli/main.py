@@ -55,6 +55,7 @@ VERBS: Mapping[str, Verb] = {  # in the order of --help
     "runs": Verb("runs", "list the runs and how they stand"),
     "data": Verb("data", "look at a data set: counts, sizes, broken files, what to train on it"),
     "presets": Verb("presets", "list the presets"),
+    "import": Verb("importing", "make a run of a network of StyleGAN2-ADA or StyleGAN3"),
     "export": Verb("export", "make a bundle of a run: weights, recipe, scores, card"),
     "clean": Verb("clean", "delete what the cache and the runs no longer need"),
     "bench": Verb(

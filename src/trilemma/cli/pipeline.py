@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-_Run = Annotated[str, tyro.conf.Positional]
+_Run = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 _Classes = Annotated[tuple[str, ...], tyro.conf.arg(name="class")]
 
 

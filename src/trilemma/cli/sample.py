@@ -29,6 +29,7 @@ class Arguments:
     guidance: float = 0.0  # away from an earlier, or untold, self; 1: none; 0: the recipe's own
     classes: _Classes = ()  # names or numbers of classes (3 5 or 3,5), or all: n images, a row each
     attributes: tuple[str, ...] = ()  # such as smile=1 angle=0.5, of runs that were told them
+    direction: tuple[str, ...] = ()  # of GANs: smile=2.0 (saved by explore), pca:1=-1.5
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
     batch: int = 64  # images drawn at once
     trust: bool = False  # run code of somebody's own (module:Name) that a run names
@@ -56,6 +57,7 @@ def run(arguments: Arguments) -> None:
             guidance=arguments.guidance,
             classes=classes,
             attributes=arguments.attributes,
+            direction=arguments.direction,
             device=arguments.device,
             batch=arguments.batch,
             precision=arguments.precision,

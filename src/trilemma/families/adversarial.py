@@ -14,6 +14,7 @@ from trilemma.families.adaptive import adaptive
 from trilemma.families.duel import Duel, leaves_marks
 from trilemma.families.family import Batch, Draw, Family, Noise, Phase, Shared
 from trilemma.families.own import NONE, Rows
+from trilemma.families.spaces import space_of
 from trilemma.maths import augmentation
 from trilemma.maths.gan_losses import GAN_LOSSES, GanLoss
 from trilemma.maths.samplers import randn_each
@@ -28,6 +29,10 @@ from trilemma.nets.dcgan import DCGANCritic, DCGANGenerator
 from trilemma.nets.perceptron import PerceptronCritic, PerceptronGenerator
 from trilemma.nets.r3 import R3Critic, R3Generator
 from trilemma.nets.resnet import ResidualCritic, ResidualGenerator
+from trilemma.nets.stylegan2 import StyleGAN2Generator
+from trilemma.nets.stylegan2_critic import StyleGAN2Critic
+from trilemma.nets.stylegan3 import StyleGAN3Generator
+from trilemma.recipe import style
 from trilemma.recipe.recipe import AdversarialRecipe, DuelRecipe, Recipe, parse_size
 
 GENERATORS: Mapping[str, Callable[..., nn.Module]] = {
@@ -35,13 +40,17 @@ GENERATORS: Mapping[str, Callable[..., nn.Module]] = {
     "perceptron": PerceptronGenerator,
     "r3": R3Generator,
     "residual": ResidualGenerator,
+    "stylegan2": StyleGAN2Generator,
+    "stylegan3": StyleGAN3Generator,
 }
 CRITICS: Mapping[str, Callable[..., nn.Module]] = {
     "dcgan": DCGANCritic,
     "perceptron": PerceptronCritic,
     "r3": R3Critic,
     "residual": ResidualCritic,
+    "stylegan2": StyleGAN2Critic,
 }
+TOLD = (style.StyleGAN2Critic, style.StyleGAN2Generator, style.StyleGAN3Generator)  # by themselves
 
 
 def build(recipe: Recipe, own: Rows = NONE) -> Family:
@@ -73,6 +82,7 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
         latents=partial(randn_each, (family.generator.latent,)),
         render=lambda nets, z, rngs, asked, options: render(nets, z, rngs, asked),
         evaluations=lambda options: 1,
+        space=space_of,
         judge=untold if family.condition == "none" else None,  # else it takes labels, too
     )
 
@@ -102,26 +112,39 @@ def networks(recipe: Recipe, family: AdversarialRecipe, own: Rows) -> tuple[nn.M
     """Make generator and critic and, where labels are told, what tells them."""
     size, channels = parse_size(recipe.data.size), recipe.data.channels
     count = conditions.count(recipe.data) if family.condition != "none" else 0
-    width = family.condition_width
-    longer = replace(family.generator, latent=family.generator.latent + (width if count else 0))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        generator = make({**GENERATORS, **own}, longer, size=size, channels=channels)
+        generator = _generator(family, own, size, channels, count)
         critic = make_critic(recipe, family, own)
-        if count:
-            generator = ConditionalGenerator(generator, conditions=count, width=width)
-            critic = JUDGES[family.condition](critic, count, size)
     return generator, critic
 
 
+def _generator(
+    family: AdversarialRecipe, own: Rows, size: tuple[int, int], channels: int, count: int
+) -> nn.Module:
+    table, net = {**GENERATORS, **own}, family.generator
+    if not count:
+        return make(table, net, size=size, channels=channels)
+    if isinstance(net, TOLD):
+        return make(table, net, size=size, channels=channels, conditions=count)
+    longer = replace(net, latent=net.latent + family.condition_width)
+    generator = make(table, longer, size=size, channels=channels)
+    return ConditionalGenerator(generator, conditions=count, width=family.condition_width)
+
+
 def make_critic(recipe: Recipe, family: DuelRecipe, own: Rows) -> nn.Module:
-    """Make the critic, before it is told labels; `concat` gives it one map more."""
+    """Make the critic and, where labels are told, what tells it; `concat` gives it one map more."""
     size, channels = parse_size(recipe.data.size), recipe.data.channels
-    maps = int(family.condition == "concat")
-    critic = make({**CRITICS, **own}, family.critic, size=size, channels=channels + maps)
-    if family.condition != "none":
-        halves(critic, family)
-    return critic
+    count = conditions.count(recipe.data) if family.condition != "none" else 0
+    table, net = {**CRITICS, **own}, family.critic
+    if count and isinstance(net, TOLD) and family.condition == "projection":
+        return make(table, net, size=size, channels=channels, conditions=count)
+    maps = int(family.condition == "concat" and count > 0)
+    critic = make(table, net, size=size, channels=channels + maps)
+    if not count:
+        return critic
+    halves(critic, family)
+    return JUDGES[family.condition](critic, count, size)
 
 
 JUDGES: Mapping[str, Callable[[Any, int, tuple[int, int]], nn.Module]] = {
@@ -167,10 +190,15 @@ def make(
     *,
     size: tuple[int, int],
     channels: int,
+    conditions: int = 0,
 ) -> nn.Module:
-    """Build the network that a recipe's dataclass describes; its fields are the arguments."""
+    """Build the network that a recipe's dataclass describes; its fields are the arguments.
+
+    conditions: numbers that a network of TOLD is told.
+    """
     fields = asdict(net)  # type: ignore[call-overload]
-    return table[fields.pop("name")](size=size, channels=channels, **fields)
+    told = {"conditions": conditions} if conditions else {}
+    return table[fields.pop("name")](size=size, channels=channels, **fields, **told)
 
 
 def latents(latent: int) -> Draw:

@@ -256,7 +256,7 @@ def resting(net: nn.Module) -> Iterator[None]:
 def has_batch_statistics(net: nn.Module) -> bool:
     """Does an image's output depend on its batch mates?"""
     kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-    return any(isinstance(layer, kinds) for layer in net.modules())
+    return any(isinstance(m, kinds) or getattr(m, "mixes", False) for m in net.modules())
 
 
 def leaves_marks(net: nn.Module) -> bool:

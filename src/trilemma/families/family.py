@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 from torch.nn import ModuleDict
 
 from trilemma.data.batches import Batch
+from trilemma.families.spaces import Space
 from trilemma.recipe.recipe import OptimizerRecipe
 
 __all__ = [
@@ -117,6 +118,7 @@ class Family:
     evaluations: Callable[[DrawOptions], int]  # network evaluations that one image takes
     how: Callable[[DrawOptions], str] = lambda options: ""  # images are drawn, in words
     judge: Callable[[ModuleDict, Tensor], Tensor] | None = None  # images -> a critic's scores [N]
+    space: Callable[[ModuleDict], Space] | None = None  # None: pictures are no points
     shared: Shared | None = None
     guides: Mapping[str, Guide] = field(default_factory=dict)  # name of the copy -> what it copies
     begins: Mapping[str, str] = field(default_factory=dict)  # (part of) a net -> a parent's

@@ -17,7 +17,6 @@ from torch import Generator, Tensor, nn
 from trilemma.families import conditions, diffusion
 from trilemma.families.adaptive import adaptive
 from trilemma.families.adversarial import (
-    JUDGES,
     draws,
     gaussian,
     make_critic,
@@ -116,8 +115,6 @@ def networks(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         critic = make_critic(recipe, family, encoding(family, own))
-        if family.condition != "none":
-            critic = JUDGES[family.condition](critic, conditions.count(recipe.data), shape[1:])
     return nn.ModuleDict({**nets, "critic": critic})
 
 

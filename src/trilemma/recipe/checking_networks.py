@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trilemma.errors import RecipeError
+from trilemma.recipe.checking_style import check_style_critic, check_stylegan2, check_stylegan3
 from trilemma.recipe.networks import (
     Critic,
     DCGANCritic,
@@ -21,6 +22,7 @@ from trilemma.recipe.networks import (
 )
 from trilemma.recipe.own import check_network
 from trilemma.recipe.ranges import each, positive
+from trilemma.recipe.style import StyleGAN2Critic, StyleGAN2Generator, StyleGAN3Generator
 
 Size = tuple[int, int]  # height, width
 
@@ -99,4 +101,7 @@ CHECKS: Mapping[type, Check] = {  # by network: (it, its place in the recipe, th
     R3Generator: _bottlenecks,
     ResidualCritic: _pyramid,
     ResidualGenerator: _pyramid,
+    StyleGAN2Critic: check_style_critic,
+    StyleGAN2Generator: check_stylegan2,
+    StyleGAN3Generator: check_stylegan3,
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-FEW = 20  # names that still fit into one line
+FEW = 22  # names that still fit into one line
 
 
 def closest(name: str, names: Iterable[str], *, count: int = 3) -> list[str]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from trilemma.recipe.style import StyleGAN2Critic, StyleGAN2Generator, StyleGAN3Generator
+
 
 @dataclass(frozen=True, kw_only=True)
 class DCGANGenerator:
@@ -195,8 +197,24 @@ class OwnDenoiser:
     digest: str = ""  # sha256 of the file; filled in, and checked where it is there
 
 
-Generator = DCGANGenerator | PerceptronGenerator | R3Generator | ResidualGenerator | OwnGenerator
-Critic = DCGANCritic | EncoderCritic | PerceptronCritic | R3Critic | ResidualCritic | OwnCritic
+Generator = (
+    DCGANGenerator
+    | PerceptronGenerator
+    | R3Generator
+    | ResidualGenerator
+    | StyleGAN2Generator
+    | StyleGAN3Generator
+    | OwnGenerator
+)
+Critic = (
+    DCGANCritic
+    | EncoderCritic
+    | PerceptronCritic
+    | R3Critic
+    | ResidualCritic
+    | StyleGAN2Critic
+    | OwnCritic
+)
 Denoiser = UNet | OwnDenoiser
 Enlarger = Compact | RRDB | SRGAN
 UpscaleCritic = UNetCritic | SRGANCritic

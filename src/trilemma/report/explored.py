@@ -23,6 +23,7 @@ class Walk:
     places: Sequence[Place]
     degrees: Sequence[float]  # between the latents of each pair of seeds, in their order
     fps: float  # pictures a second, when it plays
+    space: str = "z"  # w: straight on, in the styles of a style-based network
 
 
 @dataclass(frozen=True, kw_only=True)
