@@ -13,7 +13,7 @@ from trilemma.assessing import assess
 from trilemma.comparison import compare
 from trilemma.enlargements import Trials, enlarging, held_out, measure
 from trilemma.errors import RunError
-from trilemma.pairscores import pair_scores, worst_median_best
+from trilemma.pairscores import looks, pair_scores, worst_median_best
 from trilemma.runs import find_run
 from trilemma.sampling import draw, load_generator
 from trilemma.scores import HIGHER, better, joined
@@ -42,7 +42,9 @@ def test_which_of_two_scores_is_better() -> None:
 
 def test_bicubic_against_itself_gains_nothing_and_a_level_costs_what_it_does(run: Path) -> None:
     trials = held_out(find_run(str(run)).recipe)
-    scores, values = pair_scores("bicubic", trials.bicubic, trials, device=CPU)
+    scores, values = pair_scores(
+        "bicubic", trials.bicubic, trials, seen_by=looks(device=CPU), device=CPU
+    )
     found = {score.metric: score for score in scores.scores}
     assert found.keys() == PAIRED
     assert found["psnr_gain"].value == 0
@@ -51,7 +53,7 @@ def test_bicubic_against_itself_gains_nothing_and_a_level_costs_what_it_does(run
         np.std(values["psnr_y"], ddof=1) / math.sqrt(len(trials))
     )
     off = np.where(trials.high < 255, trials.high + 1, 254).astype(np.uint8)  # one level everywhere
-    one = measure(off, trials, None)
+    one = measure(off, trials, {})
     assert one["psnr_rgb"] == pytest.approx(20 * math.log10(255), abs=1e-9)
 
 
@@ -93,7 +95,9 @@ def test_an_upscaler_makes_no_images_of_seeds(run: Path) -> None:
 
 def test_scores_of_the_same_images_are_joined(run: Path) -> None:
     trials = held_out(find_run(str(run)).recipe)
-    scores, _ = pair_scores("bicubic", trials.bicubic, trials, device=CPU)
+    scores, _ = pair_scores(
+        "bicubic", trials.bicubic, trials, seen_by=looks(device=CPU), device=CPU
+    )
     assert joined(scores, scores).columns == scores.columns
     assert len(joined(scores, scores).scores) == 2 * len(PAIRED)
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from report_demo import demo, many, only, score
-from trilemma.comparison import averaged
+from trilemma.grouping import averaged
 from trilemma.report import bars, plots, words
 from trilemma.report.contents import Contents, Curve
 from trilemma.report.page import render

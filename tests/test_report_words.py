@@ -10,13 +10,15 @@ from trilemma.report import metrics, page, words
 from trilemma.report.glossary import MEANINGS
 from trilemma.report.glossary_metrics import METRIC_MEANINGS
 from trilemma.report.words_details import DETAILS
+from trilemma.report.words_enlarging import ENLARGING
 
 REPORT = Path(page.__file__).parent
-EVERY_WORD = {**words.WORDS, **DETAILS}
+TABLES = (words.WORDS, DETAILS, ENLARGING)
+EVERY_WORD = {**words.WORDS, **DETAILS, **ENLARGING}
 
 
-def test_no_word_stands_in_both_tables() -> None:
-    assert not words.WORDS.keys() & DETAILS.keys()
+def test_no_word_stands_in_two_tables() -> None:
+    assert len(EVERY_WORD) == sum(map(len, TABLES))
 
 
 @pytest.mark.parametrize("key", EVERY_WORD)
@@ -36,13 +38,14 @@ def sources() -> str:
     return "\n".join(
         file.read_text(encoding="utf-8")
         for file in files
-        if file.name not in ("words.py", "words_details.py", "glossary.py")
+        if not file.name.startswith(("words", "glossary"))
     )
 
 
 def test_no_word_is_unused_and_none_is_missing() -> None:
     text = sources()
-    made = {f"kind_{kind}" for kind in ("adversarial", "diffusion", "upscale")}  # by the run's kind
+    made = {f"kind_{kind}" for kind in ("adversarial", "diffusion", "upscale", "model")}
+    made |= {f"crop_{rank}" for rank in ("worst", "median", "best")}
     made |= {"higher_better", "lower_better", "other"}
     unused = {k for k in EVERY_WORD if not re.search(rf"\bw\.{k}\b|[\"']{k}[\"']", text)}
     assert unused <= made

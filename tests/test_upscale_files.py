@@ -308,6 +308,7 @@ def test_bench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
         assert row["low"] <= row["ratio"] <= row["high"]
         assert row["decibels"] is None  # no difference at all
         assert row["ncnn_ms"] is None
+        assert (row["asked"], row["precision"]) == ("reference", "float32")
     assert re.search(r"ratio +\d+\.\d\d", "\n".join(said))
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trilemma.api import (
-        Images,
         Run,
         compare,
         evaluate,
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
         upscale,
     )
     from trilemma.comparison import Comparison
+    from trilemma.showing import Images
 
 __version__ = "0.1.0"
 __all__ = [

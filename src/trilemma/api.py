@@ -1,24 +1,21 @@
-"""The Python names: train, sample, upscale, compare, ...; runs, pictures that show themselves."""
+"""The Python names: train, sample, upscale, compare, ...; runs that show themselves."""
 
 import base64
 import html
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from trilemma import comparison, devices, trusted, watch
-from trilemma.assessing import assess
 from trilemma.comparison import Comparison
 from trilemma.errors import RunError
 from trilemma.evaluation import STANDARD
 from trilemma.families.family import DrawOptions
-from trilemma.images import grid
 from trilemma.live import say, shown
+from trilemma.pairassessing import assessed_any
 from trilemma.photos import from_pixels
 from trilemma.photowriting import JPEG_QUALITY
 from trilemma.pipelines import OUT as PICTURES
@@ -28,37 +25,14 @@ from trilemma.recipe.following import begun
 from trilemma.recipe.own import as_typed
 from trilemma.runfolder import RunFolder
 from trilemma.runs import find_run
-from trilemma.sampling import Pixels, drawn, load_generator
+from trilemma.sampling import drawn, load_generator
 from trilemma.scores import Scores
+from trilemma.showing import Images
+from trilemma.sides import How
 from trilemma.upscalers import load_upscaler
 from trilemma.upscaling import Manner, ready
 from trilemma.upscalingfiles import MODEL, OUT, refuse_failure, whole
 from trilemma.upscalingfiles import upscale as upscale_files
-
-
-@dataclass(frozen=True)
-class Images:
-    """Pictures, uint8 [N, H, W, C]; a notebook shows them as a grid."""
-
-    pixels: Pixels
-
-    def __len__(self) -> int:
-        """Count the pictures."""
-        return len(self.pixels)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """Give the pixels to numpy."""
-        return np.array(self.pixels, dtype=dtype, copy=copy)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the grid as a picture; its ending says which kind."""
-        picture(self.pixels).save(path)
-        return Path(path)
-
-    def _repr_png_(self) -> bytes:
-        file = io.BytesIO()
-        shown_large(picture(self.pixels)).save(file, "PNG")
-        return file.getvalue()
 
 
 @dataclass(frozen=True)
@@ -169,13 +143,22 @@ def sample(
 
 
 def evaluate(
-    images: str | Run, against: str = "", *, n: int = 0, extractor: str = "auto"
+    images: str | Run,
+    against: str = "",
+    *,
+    n: int = 0,
+    extractor: str = "auto",
+    low: str = "",
+    scale: int = 0,
 ) -> Scores:
     """Score a run, bundle, folder, file or source against real images.
 
-    against "": the run's own held-out split. n 0: as many as are real, from 200 to 2,000.
+    against "": the run's own held-out split. n 0: as many as are real, from 200 to 2,000. An
+    upscaler's enlargements are held against the large images of a folder one by one; low: bicubic,
+    real, or a folder of small ones; scale 0: its own.
     """
-    return assess(name_of(images), against, n=n, extractor=extractor, say=say)
+    how = How(extractor=extractor, device=devices.pick("auto"), say=say)
+    return assessed_any(name_of(images), against, n=n, low=low, scale=scale, how=how).scores
 
 
 def upscale(
@@ -286,15 +269,3 @@ def compare(
 def name_of(run: str | Run) -> str:
     """Give what a run is called."""
     return run.name if isinstance(run, Run) else run
-
-
-def picture(pixels: Pixels) -> Image.Image:
-    """Make one picture of many."""
-    whole = grid(pixels)
-    return Image.fromarray(whole[:, :, 0] if whole.shape[2] == 1 else whole)
-
-
-def shown_large(image: Image.Image) -> Image.Image:
-    """Enlarge small pictures by whole pixels."""
-    times = max(1, 480 // max(image.size))
-    return image.resize((image.width * times, image.height * times), Image.Resampling.NEAREST)

@@ -17,7 +17,7 @@ from trilemma.evaluation import STANDARD, evaluate_pixels
 from trilemma.features import cache, files
 from trilemma.features.extractor import Extractor, Features
 from trilemma.images import RESIZE
-from trilemma.pairscores import run_scores
+from trilemma.pairscores import enlarges, parted, run_scores
 from trilemma.places import Say, quiet
 from trilemma.recipe.recipe import DataRecipe
 from trilemma.sampling import load_generator, sampler_name
@@ -87,7 +87,8 @@ def assessed(
         raise DataError(f"{images} is no run, so say what to hold it against: --against B")
     real = side_of(against, how, beside=fake) if against else None
     rest = heeding.others(metrics, alone=isinstance(fake, runs.Found) and real is None)
-    compared, counts = counting.parted(rest, modes_of(fake, real))
+    others, asked = parted(rest, pairs=not against and enlarges(fake))
+    compared, counts = counting.parted(others, modes_of(fake, real))
     shape = joint_shape(fake, real, how)
     scored, reference = both_opened(fake, real, shape, n, how)
     train = floor_source(fake, real, reference, shape, how)
@@ -102,10 +103,10 @@ def assessed(
         checkpoint=fake.checkpoint if isinstance(fake, runs.Found) else "",
     )
     if counts:
-        met = mode_scores(fake, real, scored, shape, counts, n=n, how=how)
-        scores = joined(scores, met)
+        scores = joined(scores, mode_scores(fake, real, scored, shape, counts, n=n, how=how))
     if isinstance(fake, runs.Found) and real is None:
-        scores = joined(scores, run_scores(fake, scored, device=how.device, say=how.say))
+        pairs = run_scores(fake, scored, asked=asked, device=how.device, say=how.say)
+        scores = joined(scores, pairs)
         scores = joined(scores, heeded(fake, reference, n=n, metrics=metrics, how=how))
     return Assessed(scores=scores, run=fake if isinstance(fake, runs.Found) else None)
 

@@ -18,7 +18,7 @@ from trilemma.computing import distance, trial_image
 from trilemma.errors import TrilemmaError
 from trilemma.photos import Photo, from_pixels
 from trilemma.tiling import tiles_of
-from trilemma.upscalers import BASELINES, Upscaler, load_upscaler
+from trilemma.upscalers import BASELINES, load_upscaler
 from trilemma.upscaling import Manner, Ready, ready
 from trilemma.upscalingfiles import whole
 
@@ -27,9 +27,12 @@ SIDES = (64, 256)  # pixels of the images that are enlarged
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One size of image: medians over the rounds."""
+    """One size of image, enlarged in one of our ways: medians over the rounds."""
 
     side: int  # pixels
+    asked: str  # of --precision
+    precision: str  # what that came to: float32, bf16, or bf16 in part
+    channels_last: bool
     tiles: int
     ours_ms: float  # all of it: tiles, what they overlap, rounding to 8 bits
     plain_ms: float  # the network alone, on the whole image
@@ -47,8 +50,6 @@ class Enlarging:
 
     model: str
     scale: int
-    precision: str
-    channels_last: bool
     threads: int
     rounds: int
     rows: tuple[Row, ...]
@@ -71,69 +72,109 @@ def bench_upscale(
     device: torch.device,
     say: Callable[[str], None] = lambda line: None,
 ) -> Enlarging:
-    """Time enlarging an image of each size: ours, the network in eager float32, ncnn; in turns."""
+    """Time enlarging an image of each size: ours, the network in eager float32, ncnn; in turns.
+
+    precision auto: what `upscale` does by itself, and bf16 throughout where the device has it.
+    """
     load = machine.load()
     threads = devices.use_threads(0)
     upscaler = load_upscaler(model, device=device, say=say)
-    made = ready(upscaler, Manner(precision=precision), device=device, say=say)
+    made = {
+        asked: ready(upscaler, Manner(precision=asked), device=device, say=say)
+        for asked in asked_of(precision, device, say)
+    }
     plain = copy.deepcopy(upscaler.net).float().to(device).eval()
     other = ncnn_way(model, threads, say)
     return Enlarging(
         model=upscaler.name,
         scale=upscaler.scale,
-        precision=made.choice.precision,
-        channels_last=made.choice.channels_last,
         threads=threads,
         rounds=rounds,
-        rows=tuple(row(upscaler, made, plain, other, side, rounds) for side in sides),
+        rows=tuple(row for side in sides for row in timed(made, plain, other, side, rounds)),
         device=str(device),
         load=load,
     )
 
 
-def row(
-    upscaler: Upscaler,
-    made: Ready,
+def asked_of(precision: str, device: torch.device, say: Callable[[str], None]) -> tuple[str, ...]:
+    """Say which of our ways are timed."""
+    if precision != "auto":
+        return (precision,)
+    if all(choice.precision != "bf16" for choice in devices.candidates(device)):
+        say("no bf16 on this device: its row is left out")
+        return ("auto",)
+    return ("auto", "bf16")
+
+
+def timed(
+    made: Mapping[str, Ready],
     plain: nn.Module,
     other: Callable[[np.ndarray], np.ndarray] | None,
     side: int,
     rounds: int,
-) -> Row:
-    """Time one size."""
+) -> list[Row]:
+    """Time one size: all ways in turns."""
     pixels = trial_image(side)[0].permute(1, 2, 0).mul(255).round().to(torch.uint8).numpy()
     photo = from_pixels(pixels)
+    device = next(iter(made.values())).device
 
     def plainly() -> torch.Tensor:
-        images = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(made.device).float() / 255
+        images = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(device).float() / 255
         with torch.inference_mode():
             result: torch.Tensor = plain(images)
             return result.cpu()
 
     threads = torch.get_num_threads()
-    ways: dict[str, Way] = {
-        "ours": (threads, lambda seen: done(whole(photo, made))),
-        "plain": (threads, lambda seen: done(plainly())),
-    }
+
+    def ours(one: Ready) -> Way:
+        return threads, lambda seen: done(whole(photo, one))
+
+    ways = {asked: ours(one) for asked, one in made.items()}
+    ways["plain"] = (threads, lambda seen: done(plainly()))
     if other is not None:
         ways["ncnn"] = (threads, lambda seen: done(other(pixels)))
-    taken = alternated(ways, rounds=rounds, images=1, device=made.device)
-    ratios = [one / ours for one, ours in zip(taken["plain"], taken["ours"], strict=True)]
+    taken = alternated(ways, rounds=rounds, images=1, device=device)
+    exact = plainly()
+    return [
+        row(side, asked, one, taken, far=far(photo, one, exact), tiles=tiles_in(photo, one))
+        for asked, one in made.items()
+    ]
+
+
+def row(
+    side: int, asked: str, made: Ready, taken: Mapping[str, list[float]], *, far: float, tiles: int
+) -> Row:
+    """Write what one of our ways took, beside the others."""
+    ours, plain = taken[asked], taken["plain"]
+    ratios = [one / mine for one, mine in zip(plain, ours, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4)
-    beside = taken.get("ncnn", [math.nan] * rounds)
+    beside = taken.get("ncnn", [math.nan] * len(ours))
     return Row(
         side=side,
-        tiles=tiles_of(photo.values.shape, made.plan()),
-        ours_ms=1000 * statistics.median(taken["ours"]),
-        plain_ms=1000 * statistics.median(taken["plain"]),
+        asked=asked,
+        precision=kind(made.net),
+        channels_last=made.choice.channels_last,
+        tiles=tiles,
+        ours_ms=1000 * statistics.median(ours),
+        plain_ms=1000 * statistics.median(plain),
         ratio=middle,
         low=low,
         high=high,
         ncnn_ms=1000 * statistics.median(beside),
-        ncnn_ratio=statistics.median(
-            one / ours for one, ours in zip(beside, taken["ours"], strict=True)
-        ),
-        decibels=far(photo, made, plainly()),
+        ncnn_ratio=statistics.median(one / mine for one, mine in zip(beside, ours, strict=True)),
+        decibels=far,
     )
+
+
+def kind(net: nn.Module) -> str:
+    """Say in what a network's weights lie."""
+    halves = [weight.dtype == torch.bfloat16 for weight in net.parameters()]
+    return "bf16" if all(halves) else "bf16 in part" if any(halves) else "float32"
+
+
+def tiles_in(photo: Photo, made: Ready) -> int:
+    """Count the tiles of a photo."""
+    return tiles_of(photo.values.shape, made.plan())
 
 
 def far(photo: Photo, made: Ready, exact: torch.Tensor) -> float:

@@ -5,24 +5,27 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import combinations
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+import torch
 
 from trilemma import devices, machine, processes
 from trilemma.again import lasting, spelled
+from trilemma.baselines import is_model
+from trilemma.contenders import Contender, contenders, refuse_alone, shown
+from trilemma.cropviews import crops
+from trilemma.enlargements import Look
 from trilemma.errors import DataError, RunError
 from trilemma.evaluation import SCHEMA, STANDARD, write_scores
 from trilemma.extracting import extractor_for
 from trilemma.fewsteps import Hearing, checked, curves, firsts, mark
-from trilemma.grouping import group_names, grouped
-from trilemma.maths.kernel import kid, kid_difference
-from trilemma.maths.statistics import over_seeds, paired, unpaired
+from trilemma.grouping import gathered, group_names, grouped, told_apart
+from trilemma.pairscores import enlarges, looks
 from trilemma.places import Say, cache_folder
-from trilemma.report.contents import Contents, Difference, Note
+from trilemma.report.contents import Contents, Note
 from trilemma.report.page import render, write_page
 from trilemma.report.place import PAGE, STEPS, holds_report
 from trilemma.report.plots import write_plots
@@ -31,8 +34,8 @@ from trilemma.report.tables import write_csv, write_latex
 from trilemma.runfolder import finite
 from trilemma.runs import Found, find_seeds
 from trilemma.runviews import little_trained, modes_met, view
-from trilemma.scores import Score, Scores
-from trilemma.scoring import Progress, Reference, Scored, look, opened, score_run, tensor
+from trilemma.scores import joined
+from trilemma.scoring import Progress, Reference, Scored, look, opened, score_run
 
 GRID = 64  # images shown of every run
 CROWDED = 0.25  # cores taken by other programs; beyond, a timing is too slow to be let pass
@@ -85,12 +88,14 @@ def compare(
 ) -> Comparison:
     """Score runs or bundles against the held-out images of their data and line them up.
 
-    A preset's name stands for all seeds of its newest run.
+    A preset's name stands for all seeds of its newest run. Beside runs of kind upscale may stand
+    models (bicubic, realesrgan-x4plus, a file of weights): they enlarge what the first such run
+    enlarges.
     n: images drawn of each; 0: as many as are held out, from 200 to 2,000. group: runs that differ
     only in their seed become one, with the error over seeds. few_steps: diffusion runs are drawn
     with every sampler and several numbers of steps, few_steps_n images each (0: from 200 to 512).
     more: options of the verb that this function does not take, for the report's line on how to make
-    it again. RunError: no run.
+    it again. RunError: no run, or models alone.
     """
     if not runs:
         raise RunError("no run to compare; give at least one (trilemma runs lists them)")
@@ -100,44 +105,84 @@ def compare(
     where = devices.pick(device)
     processes.start(where)
     cache_folder(say=say)  # says so where nothing can be kept
-    named = [(run, one) for run in runs for one in find_seeds(run, say=say)]
+    models = [text for text in runs if is_model(text)]
+    asked_for = [text for text in runs if not is_model(text)]
+    named = [(run, one) for run in asked_for for one in find_seeds(run, say=say)]
     found = [one for _, one in named]
-    places = {mark(one): one for one in found}.values()
+    refuse_alone(models, found)
+    seen_by = looks(metrics, device=where, say=say) if any(map(enlarges, found)) else {}
+    scored = scored_all(
+        list({mark(one): one for one in found}.values()),
+        n=n,
+        extractor=extractor,
+        metrics=metrics,
+        seen_by=seen_by,
+        device=where,
+        say=say,
+        progress=progress,
+    )
+    asked = {"n": n, "extractor": extractor, "metrics": metrics, "ungroup": not group}
+    asked |= {"few_steps": few_steps, "few_steps_n": few_steps_n, "device": device, **more}
+    typed = [lasting(run, one) for run, one in named]
+    groups = grouped(scored) if group else [[one] for one in scored]
+    first = next((one for one in scored if one.trials is not None), None)
+    beside = contenders(
+        models,
+        first,
+        names=group_names(groups),
+        metrics=metrics,
+        seen_by=seen_by,
+        device=where,
+        say=say,
+        progress=progress,
+    )
+    made = contents(scored, groups, command=spelled([*typed, *models], asked))
+    made = with_models(made, groups, beside, first)
+    if few_steps:
+        shown = firsts(groups, group_names(groups), dict(zip(map(mark, found), typed, strict=True)))
+        hearing = Hearing(say=say, progress=progress)
+        made = replace(made, few_steps=curves(shown, n=few_steps_n, hearing=hearing))
+    return Comparison(scored=tuple(scored), contents=made)
+
+
+def scored_all(
+    places: Sequence[Found],
+    *,
+    n: int,
+    extractor: str,
+    metrics: Sequence[str],
+    seen_by: Mapping[str, Look],
+    device: torch.device,
+    say: Say,
+    progress: Progress,
+) -> list[Scored]:
+    """Score runs in their order; what they are held against is opened and seen once."""
     references: dict[tuple[Any, ...], Reference] = {}
-    scored = []
+    scored: list[Scored] = []
     for place in places:
         key = data_of(place)
         if key not in references:
             source, train = opened(place, say=say, progress=progress)
             marks = source.fingerprint, train.fingerprint
             if marks not in references:
-                chosen = extractor_for(place, extractor, device=where, say=say)
+                chosen = extractor_for(place, extractor, device=device, say=say)
                 references[marks] = look(source, train, chosen, n=n, progress=progress)
             references[key] = references[marks]
         say(f"{place.label}: drawing and scoring")
-        scored.append(
-            score_run(
-                place,
-                references[key],
-                n=n,
-                metrics=metrics,
-                device=where,
-                progress=progress,
-                say=say,
-            )
+        one = score_run(
+            place,
+            references[key],
+            n=n,
+            metrics=metrics,
+            seen_by=seen_by,
+            device=device,
+            progress=progress,
+            say=say,
         )
-        if scored[-1].speed.crowding > CROWDED:
+        if one.speed.crowding > CROWDED:
             say(f"{place.label}: timed while other programs computed, so its speed is too low")
-    asked = {"n": n, "extractor": extractor, "metrics": metrics, "ungroup": not group}
-    asked |= {"few_steps": few_steps, "few_steps_n": few_steps_n, "device": device, **more}
-    typed = [lasting(run, one) for run, one in named]
-    groups = grouped(scored) if group else [[one] for one in scored]
-    made = contents(scored, groups, command=spelled(typed, asked))
-    if few_steps:
-        shown = firsts(groups, group_names(groups), dict(zip(map(mark, found), typed, strict=True)))
-        hearing = Hearing(say=say, progress=progress)
-        made = replace(made, few_steps=curves(shown, n=few_steps_n, hearing=hearing))
-    return Comparison(scored=tuple(scored), contents=made)
+        scored.append(one)
+    return scored
 
 
 def data_of(found: Found) -> tuple[Any, ...]:
@@ -168,85 +213,29 @@ def contents(
     )
 
 
-def one_extractor(scored: Sequence[Scored]) -> bool:
-    """Were all runs seen by one extractor, so that one accuracy stands for all numbers?"""
-    return len({one.reference.extractor.id for one in scored}) == 1
-
-
-def gathered(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> Scores:
-    """Collect the scores of all runs; of a group the mean, with its error over seeds."""
-    columns, scores, shares, heeded = {}, [], [], []
-    for name, members in zip(names, groups, strict=True):
-        for member in members:
-            columns.update(member.scores.columns)
-        first = members[0].scores
-        for place, score in enumerate(first.scores):
-            values = [member.scores.scores[place] for member in members]
-            scores.append(averaged(values, name) if len(members) > 1 else replace(score, run=name))
-        shares += [replace(share, run=name) for share in first.shares]
-        heeded += [replace(share, run=name) for share in first.heeded]
-    return Scores(columns=columns, scores=tuple(scores), shares=tuple(shares), heeded=tuple(heeded))
-
-
-def averaged(values: Sequence[Score], name: str) -> Score:
-    """Average one score over seeds; error and t interval are of the mean of so many trainings."""
-    estimate = over_seeds([score.value for score in values])
-    value, error, low, high = estimate
-    return replace(values[0], run=name, value=value, error=error, low=low, high=high)
-
-
-def told_apart(groups: Sequence[Sequence[Scored]], names: Sequence[str]) -> list[Difference]:
-    """Ask of every two runs of one reference whether their KID can be told apart."""
-    return [
-        difference(first, second, names=(one, other))
-        for (one, first), (other, second) in combinations(zip(names, groups, strict=True), 2)
-        if first[0].reference is second[0].reference
-    ]
-
-
-def difference(
-    first: Sequence[Scored], second: Sequence[Scored], *, names: tuple[str, str]
-) -> Difference:
-    """Compare two groups: over their seeds where both have several, else their first over images.
-
-    Trainings from the same seeds are compared in pairs; so are images: those with number i of both
-    come from seed i.
-    """
-    over: Literal["images", "seeds", "pairs"] = "images"
-    if min(len(first), len(second)) < 2:
-        estimate = kid_difference(
-            first=tensor(first[0].features),
-            second=tensor(second[0].features),
-            real=tensor(first[0].reference.real),
-            same_seeds=True,
-        )
-    else:
-        a, b = by_seed(first), by_seed(second)
-        over = "pairs" if a.keys() == b.keys() else "seeds"
-        test = paired if over == "pairs" else unpaired
-        estimate = test(first=list(a.values()), second=list(b.values()))
-    return Difference(
-        first=names[0],
-        second=names[1],
-        metric="kid",
-        column=next((s.column for s in first[0].scores.scores if s.metric == "kid"), ""),
-        difference=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        over=over,
-        trainings=(1, 1) if over == "images" else (len(first), len(second)),
+def with_models(
+    made: Contents,
+    groups: Sequence[Sequence[Scored]],
+    beside: Sequence[Contender],
+    first: Scored | None,
+) -> Contents:
+    """Add models to a report, and the crops of what was enlarged. first: the first upscaler."""
+    runs = {view.name: group[0] for view, group in zip(made.runs, groups, strict=True)}
+    scores = made.scores
+    for one in beside:
+        scores = joined(scores, one.scores)
+    return replace(
+        made,
+        title=" · ".join((made.title, *(one.name for one in beside))),
+        runs=(*made.runs, *(shown(one, grid=GRID) for one in beside)),
+        scores=scores,
+        crops=crops(runs, beside, first),
     )
 
 
-def by_seed(members: Sequence[Scored]) -> dict[int, float]:
-    """Give the KID of each training by its seed, in the order of the seeds."""
-    found = {}
-    for one in sorted(members, key=lambda one: one.found.recipe.seed):
-        known = (score.value for score in one.scores.scores if score.metric == "kid")
-        seen, real = tensor(one.features), tensor(one.reference.real)
-        value = next(known, None)
-        found[one.found.recipe.seed] = kid(fake=seen, real=real).value if value is None else value
-    return found
+def one_extractor(scored: Sequence[Scored]) -> bool:
+    """Were all runs seen by one extractor, so that one accuracy stands for all numbers?"""
+    return len({one.reference.extractor.id for one in scored}) == 1
 
 
 def notes(one: Scored) -> list[Note]:

@@ -17,19 +17,30 @@ from trilemma.devices import REFERENCE, Choice
 from trilemma.errors import MemoryTooSmallError
 from trilemma.maths.randomness import rng
 from trilemma.measuring import out_of_memory
+from trilemma.nets.rrdb import RRDBNet
 from trilemma.places import cache_folder
 from trilemma.upscalers import Upscaler
 
 TRIED = 64  # pixels: side of the image on which ways to compute are timed
+WAY = 2  # raise it when a choice comes to mean another way to compute
 CLOSE = 50.0  # dB: a faster way that is further from float32 than this is not taken
 
 Say = Callable[[str], None]
 
 
-def laid_out(net: nn.Module, choice: Choice, device: torch.device) -> nn.Module:
-    """Copy a network to the device, in the choice's precision and layout."""
+def laid_out(
+    net: nn.Module, choice: Choice, device: torch.device, *, rough: bool = False
+) -> nn.Module:
+    """Copy a network to the device, in the choice's precision and layout.
+
+    rough: bf16 throughout; otherwise deep networks keep in float32 what makes tiles differ most.
+    """
     kind = torch.bfloat16 if choice.precision == "bf16" else torch.float32
     placed = copy.deepcopy(net).to(device=device, dtype=kind).eval().requires_grad_(False)
+    if choice.precision == "bf16" and not rough:
+        for part in placed.modules():
+            if isinstance(part, RRDBNet):
+                part.steady()
     return placed.to(memory_format=choice.memory_format)
 
 
@@ -38,6 +49,7 @@ def computed(
 ) -> Tensor:
     """Run a network as it is laid out. MemoryTooSmallError: the images do not fit into memory."""
     kind = torch.bfloat16 if choice.precision == "bf16" else torch.float32
+    kind = next((weight.dtype for weight in net.parameters()), kind)  # of the first layer
     placed = images.to(device=device, dtype=kind, memory_format=choice.memory_format)
     try:
         with torch.inference_mode(), devices.exactly(precision):
@@ -65,13 +77,13 @@ def chosen(
     file = cache_folder(say=say) / "upscale-choices.json"
     name = "|".join(
         (upscaler.sha256, precision, device.type, machine.cpu_name(), str(torch.__version__),
-         str(torch.get_num_threads()))
+         str(torch.get_num_threads()), f"way {WAY}")
     )  # fmt: skip
     known = remembered(file)
     if name in known:
         return Choice(**known[name])
     say("measuring how this network computes fastest here ...")
-    choice = measured(upscaler.net, choices, device)
+    choice = measured(upscaler.net, choices, device, rough=precision == "bf16")
     say(f"measured: {choice}")
     kept = {"precision": choice.precision, "channels_last": choice.channels_last}
     write_text(file, json.dumps(known | {name: kept}, indent=1))
@@ -86,13 +98,15 @@ def remembered(file: Path) -> dict[str, Any]:
     return {}
 
 
-def measured(net: nn.Module, choices: tuple[Choice, ...], device: torch.device) -> Choice:
+def measured(
+    net: nn.Module, choices: tuple[Choice, ...], device: torch.device, *, rough: bool = False
+) -> Choice:
     """Time the ways to compute one image; keep the fastest that is CLOSE to float32."""
     images = trial_image(TRIED)
     exact = computed(laid_out(net, REFERENCE, device), images, REFERENCE, device)
 
     def step(choice: Choice) -> Callable[[], float]:
-        placed = laid_out(net, choice, device)
+        placed = laid_out(net, choice, device, rough=rough)
 
         def one() -> float:
             made = computed(placed, images, choice, device)

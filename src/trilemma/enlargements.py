@@ -13,7 +13,6 @@ from torch import Tensor
 from trilemma.data.pairs import pairs_of
 from trilemma.data.sources import open_source
 from trilemma.data.values import Source
-from trilemma.families.perceptive import Perceptive
 from trilemma.images import to_images, to_pixels
 from trilemma.maths.fidelity import fidelity
 from trilemma.maths.resize import imresize, rounded
@@ -24,6 +23,7 @@ from trilemma.sampling import Drawer, Pixels
 BATCH = 8  # images measured at once
 
 Values = Mapping[str, NDArray[np.float64]]  # metric -> one value an image
+Look = Callable[[Tensor, Tensor], Tensor]  # images [N, C, H, W] in [-1, 1], twice -> distances [N]
 Progress = Callable[[int, int], None]
 
 
@@ -44,18 +44,26 @@ class Trials:
     @cached_property
     def mark(self) -> str:
         """Give the sha256 of both sides."""
-        low = to_pixels(self.low).numpy().tobytes()
+        low = self.small.tobytes()
         return hashlib.sha256(np.ascontiguousarray(self.high).tobytes() + low).hexdigest()
+
+    @cached_property
+    def small(self) -> Pixels:
+        """Give the small images as files hold them, uint8 [N, h, w, C]."""
+        return to_pixels(self.low).numpy()
 
     @cached_property
     def bicubic(self) -> Pixels:
         """Enlarge the small images as MATLAB's imresize does, uint8 [N, H, W, C]."""
         size = (self.high.shape[1], self.high.shape[2])
-        parts = [
-            rounded(imresize((part + 1) * 127.5, size)).to(torch.uint8)
-            for part in torch.split(self.low, BATCH)
-        ]
-        return torch.cat(parts).permute(0, 2, 3, 1).numpy()
+        parts = torch.split(torch.from_numpy(self.small), BATCH)
+        return np.concatenate([bicubic(part.numpy(), size) for part in parts])
+
+
+def bicubic(small: Pixels, size: tuple[int, int]) -> Pixels:
+    """Bring pixels uint8 [N, h, w, C] to a size (height, width) as MATLAB's imresize does."""
+    levels = torch.from_numpy(small).permute(0, 3, 1, 2).float()
+    return rounded(imresize(levels, size)).to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
 
 def trials_of(recipe: Recipe, source: Source, n: int = 0, *, say: Say = quiet) -> Trials:
@@ -96,7 +104,7 @@ def with_small(drawer: Drawer, n: int, *, say: Say = quiet) -> Drawer:
 def measure(
     made: Pixels,
     trials: Trials,
-    looks: Perceptive | None,
+    looks: Mapping[str, Look],
     *,
     device: torch.device | str = "cpu",
     progress: Progress = lambda done, total: None,
@@ -104,7 +112,7 @@ def measure(
     """Measure enlarged pixels [N, H, W, C] against the first N large ones, one value an image.
 
     psnr_y, ssim_y, psnr_rgb, ssim_rgb (8 bits, Y not rounded, as many pixels as the scale cut off
-    at each border) and, with looks, perceptual.
+    at each border) and what `looks` see, each under its name.
     """
     found: dict[str, list[Tensor]] = {}
     for start in range(0, len(made), BATCH):
@@ -112,10 +120,9 @@ def measure(
         levels = [torch.from_numpy(np.array(one)).permute(0, 3, 1, 2) for one in pair[:2]]
         levels[1] = levels[1][: len(levels[0])]
         values = fidelity(levels[0], levels[1], border=trials.scale)
-        if looks is not None:
-            images = [one.to(device).float() / 127.5 - 1 for one in levels]
-            with torch.inference_mode():
-                values["perceptual"] = looks(images[0], images[1]).cpu()
+        images = [one.to(device).float() / 127.5 - 1 for one in levels] if looks else []
+        with torch.inference_mode():
+            values |= {name: look(*images).cpu() for name, look in looks.items()}
         for name, value in values.items():
             found.setdefault(name, []).append(value)
         progress(min(start + BATCH, len(made)), len(made))

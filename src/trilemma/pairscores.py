@@ -1,6 +1,7 @@
 """An upscaler's enlargements against the real large images, as scores with their columns."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,19 +9,46 @@ import torch
 from numpy.typing import NDArray
 
 from trilemma.data.values import Source
-from trilemma.enlargements import Trials, Values, held_out, measure
+from trilemma.enlargements import Look, Trials, Values, held_out, measure
+from trilemma.errors import DataError
 from trilemma.evaluation import column_id
 from trilemma.families.perceptive import Perceptive
+from trilemma.features import lpips
+from trilemma.features.lpips import LPIPS
 from trilemma.places import Say, quiet
 from trilemma.recipe.recipe import UpscaleRecipe, parse_size
 from trilemma.runs import Found
 from trilemma.sampling import Pixels
-from trilemma.scores import Column, Score, Scores
+from trilemma.scores import HIGHER, Column, Score, Scores
 from trilemma.speed import Speed
 from trilemma.weights import WEIGHTS
 
 LEVELS = "levels"  # in the place of an extractor: pixels are compared with pixels
 MEGAPIXEL = 1e6
+PERCEIVED: Mapping[str, tuple[str, str]] = {  # metric -> extractor of its column, its sha256
+    "perceptual": ("lite0 maps", WEIGHTS["lite0"].sha256),
+    **{metric: (kind.name, kind.sha256) for metric, kind in LPIPS.items()},
+}
+PAIRED = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "psnr_gain", *PERCEIVED)
+
+
+def enlarges(side: object) -> bool:
+    """Is it a run of kind upscale?"""
+    return isinstance(side, Found) and isinstance(side.recipe.family, UpscaleRecipe)
+
+
+def parted(metrics: Sequence[str], *, pairs: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Part metrics into those of all images and those of LPIPS.
+
+    DataError: LPIPS is asked for where there are no pairs.
+    """
+    asked = tuple(metric for metric in metrics if metric in LPIPS)
+    if asked and not pairs:
+        raise DataError(
+            f"metric {asked[0]} holds each enlarged image against its own original; leave it out, "
+            "or give an upscaler"
+        )
+    return tuple(metric for metric in metrics if metric not in LPIPS), asked
 
 
 def pair_scores(
@@ -28,19 +56,40 @@ def pair_scores(
     made: Pixels,
     trials: Trials,
     *,
+    seen_by: Mapping[str, Look],
     device: torch.device,
-    say: Say = quiet,
 ) -> tuple[Scores, Values]:
     """Score enlarged pixels [N, H, W, C]; also give every image's values.
 
-    psnr_y, ssim_y, psnr_rgb, ssim_rgb, perceptual (lite0), and psnr_gain: dB (Y) above bicubic on
-    the same images. Errors are those of a mean over images.
+    Of PAIRED those of pixels, and what `looks` loaded; dB of psnr_gain are above bicubic on the
+    same images. Errors are those of a mean over images.
     """
-    looks = Perceptive("lite0").load(say).to(device)
-    values = dict(measure(made, trials, looks, device=device))
-    bicubic = measure(trials.bicubic[: len(made)], trials, None)
-    values["psnr_gain"] = values["psnr_y"] - bicubic["psnr_y"]
+    values = measured(made, trials, seen_by, device=device)
     columns = {name: column(trials, name, len(made)) for name in values}
+    return scores_of(run, values, columns), values
+
+
+def looks(asked: Sequence[str] = (), *, device: torch.device, say: Say = quiet) -> dict[str, Look]:
+    """Load what looks at pairs: the perceptual distance, and LPIPS as `features.lpips.wanted`."""
+    found: dict[str, Look] = {"perceptual": Perceptive("lite0").load(say).to(device)}
+    return found | {
+        metric: lpips.load(metric, device=device, say=say)
+        for metric in lpips.wanted(asked, say=say)
+    }
+
+
+def measured(
+    made: Pixels, trials: Trials, seen_by: Mapping[str, Look], *, device: torch.device
+) -> dict[str, NDArray[np.float64]]:
+    """Measure enlarged pixels [N, H, W, C], one value an image, in the order of PAIRED."""
+    values = dict(measure(made, trials, seen_by, device=device))
+    bicubic = measure(trials.bicubic[: len(made)], trials, {})
+    values["psnr_gain"] = values["psnr_y"] - bicubic["psnr_y"]
+    return {name: values[name] for name in PAIRED if name in values}
+
+
+def scores_of(run: str, values: Values, columns: Mapping[str, Column]) -> Scores:
+    """Turn one value an image into scores."""
     rows = [
         Score(
             run=run,
@@ -53,20 +102,28 @@ def pair_scores(
         )
         for name, value in values.items()
     ]
-    return Scores(columns={column_id(c): c for c in columns.values()}, scores=tuple(rows)), values
+    return Scores(columns={column_id(c): c for c in columns.values()}, scores=tuple(rows))
 
 
-def run_scores(run: Found, images: Source, *, device: torch.device, say: Say = quiet) -> Scores:
+def run_scores(
+    run: Found,
+    images: Source,
+    *,
+    asked: Sequence[str] = (),
+    device: torch.device,
+    say: Say = quiet,
+) -> Scores:
     """Score what an upscaler made of its held-out images, in their order.
 
     Nothing for other families, and where the images were brought to another size since.
     """
     made = np.asarray(images.pixels)
     size = parse_size(run.recipe.data.size)
-    if not isinstance(run.recipe.family, UpscaleRecipe) or made.shape[1:3] != size:
+    if not enlarges(run) or made.shape[1:3] != size:
         return Scores()
     trials = held_out(run.recipe, len(made), say=say)
-    scores, _ = pair_scores(run.name, made, trials, device=device, say=say)
+    seen_by = looks(asked, device=device, say=say)
+    scores, _ = pair_scores(run.name, made, trials, seen_by=seen_by, device=device)
     rows = tuple(replace(score, checkpoint=run.checkpoint) for score in scores.scores)
     return replace(scores, scores=rows)
 
@@ -84,11 +141,11 @@ def column(trials: Trials, metric: str, n: int) -> Column:
         n_real=n,
         n_fake=n,
     )
-    if metric != "perceptual":
+    if metric not in PERCEIVED:
         return whole
+    extractor, sha256 = PERCEIVED[metric]
     resize = f"x{trials.scale} of {trials.made}; 8 bits, whole images as they are"
-    sha256 = WEIGHTS["lite0"].sha256
-    return replace(whole, extractor="lite0 maps", weights_sha256=sha256, resize=resize)
+    return replace(whole, extractor=extractor, weights_sha256=sha256, resize=resize)
 
 
 def standard_error(values: NDArray[np.float64]) -> float:
@@ -110,7 +167,8 @@ def megapixel_score(run: str, speed: Speed, pixels: Pixels) -> Score:
     )
 
 
-def worst_median_best(values: Values) -> tuple[int, int, int]:
-    """Give the images of the lowest, the middle and the highest PSNR (Y)."""
-    order = np.argsort(values["psnr_y"], kind="stable")
+def worst_median_best(values: Values, metric: str = "psnr_y") -> tuple[int, int, int]:
+    """Give the images of the worst, the middle and the best value of a metric."""
+    rising = values[metric] if metric in HIGHER else -values[metric]
+    order = np.argsort(rising, kind="stable")
     return int(order[0]), int(order[len(order) // 2]), int(order[-1])

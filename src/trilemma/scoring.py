@@ -1,8 +1,9 @@
 """One run, bundle, folder or source against real images: drawn, seen, scored, timed."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from trilemma.data.fewimages import enough
 from trilemma.data.sources import open_source
 from trilemma.data.splits import ENOUGH_HELD_OUT
 from trilemma.data.values import Source
-from trilemma.enlargements import enlarging, trials_of
+from trilemma.enlargements import Look, Trials, Values, enlarging, trials_of
 from trilemma.evaluation import STANDARD, column, column_id, evaluate, labelled_by
 from trilemma.families.family import DrawOptions
 from trilemma.features import cache
@@ -22,14 +23,13 @@ from trilemma.features.extractor import Extractor, Features
 from trilemma.maths.copying import RARE, Copying, copying
 from trilemma.maths.randomness import rng
 from trilemma.maths.statistics import Z95
-from trilemma.pairscores import megapixel_score, pair_scores
+from trilemma.pairscores import enlarges, megapixel_score, pair_scores, parted
 from trilemma.places import Say, quiet
-from trilemma.recipe.recipe import UpscaleRecipe
 from trilemma.runs import Found
 from trilemma.samplecache import remembered
 from trilemma.sampling import Drawer, Pixels, load_generator, sampler_name
 from trilemma.scores import Column, Score, Scores, joined
-from trilemma.speed import Speed, measure
+from trilemma.speed import Speed, measure, speed_scores
 
 MOST, LEAST = 2_000, 200  # images drawn for a score, unless --n says another number
 SEARCHED = 20_000  # training images among which copies are looked for, at most
@@ -75,6 +75,8 @@ class Scored:
     speed: Speed
     copies: Copying
     modes: Counted | None = None  # of the run's source, where they are known
+    trials: Trials | None = None  # what an upscaler enlarged
+    values: Values | None = None  # of each of them
 
 
 def refer(
@@ -145,19 +147,22 @@ def score_run(
     n: int = 0,
     metrics: Sequence[str] = STANDARD,
     options: DrawOptions | None = None,
+    seen_by: Mapping[str, Look] = MappingProxyType({}),
     device: torch.device,
     progress: Progress,
     say: Say = quiet,
 ) -> Scored:
     """Draw images from seeds 0, 1, ..., score them, look for copies, and time the drawing.
 
+    seen_by: what looks at pairs of an upscaler, as `pairscores.looks` loads it.
     DataError: an unknown metric, or modes are to be counted that nobody knows.
     """
-    compared, counts = counting.parted(heeding.others(metrics), counting.of(found.recipe.data))
+    others, _ = parted(heeding.others(metrics), pairs=enlarges(found))
+    compared, counts = counting.parted(others, counting.of(found.recipe.data))
     drawer = load_generator(found, device=device, options=options)
     seeds = range(wanted(reference.n, n))
-    trials = None
-    if isinstance(found.recipe.family, UpscaleRecipe):
+    trials, values = None, None
+    if enlarges(found):
         trials = trials_of(found.recipe, reference.source, n or MOST)
         drawer, seeds = enlarging(drawer, trials), range(len(trials))
     pixels = remembered(drawer, found.weights, seeds, progress=progress)
@@ -185,7 +190,8 @@ def score_run(
     )
     met = joined(met, asked)
     if trials is not None:
-        met, _ = pair_scores(found.label, pixels, trials, device=device)
+        paired, values = pair_scores(found.label, pixels, trials, seen_by=seen_by, device=device)
+        met = joined(met, paired)
     rows = (*scores.scores, *met.scores, near, *speed_scores(found.label, speed))
     if trials is not None:
         rows = (*rows, megapixel_score(found.label, speed, pixels))
@@ -205,6 +211,8 @@ def score_run(
         speed=speed,
         copies=copies,
         modes=modes,
+        trials=trials,
+        values=values,
     )
 
 
@@ -275,19 +283,6 @@ def copy_score(name: str, copies: Copying, reference: Reference) -> tuple[dict[s
         floor=RARE if known else math.nan,
     )
     return {score.column: own}, score
-
-
-def speed_scores(name: str, speed: Speed) -> list[Score]:
-    """Write timings as scores, n the runs that were timed; they stand in no column."""
-    rows = (
-        ("ms_per_image", speed.ms_per_image, speed.ms_error, speed.runs_alone),
-        ("images_per_second", speed.images_per_second, speed.rate_error, speed.runs),
-        ("memory_bytes", speed.memory_bytes, math.nan, 1),
-    )
-    return [
-        Score(run=name, metric=m, value=v, error=e, n=n, column="", floor=math.nan)
-        for m, v, e, n in rows
-    ]
 
 
 def tensor(features: Features) -> Tensor:

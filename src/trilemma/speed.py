@@ -13,6 +13,7 @@ import torch
 from trilemma import devices, machine
 from trilemma.maths.statistics import median_error
 from trilemma.sampling import Drawer, drawn
+from trilemma.scores import Score
 
 WARM_UPS, LEAST, MOST, SECONDS = 1, 3, 20, 2.0  # timed runs: at least 3, at most 20 or 2 seconds
 BATCH = 64
@@ -113,3 +114,16 @@ def process_bytes(name: str) -> float:
         return math.nan
     words = next((line.split() for line in lines if line.startswith(f"{name}:")), [])
     return 1024.0 * int(words[1]) if len(words) > 1 else math.nan
+
+
+def speed_scores(name: str, speed: Speed) -> list[Score]:
+    """Write timings as scores, n the runs that were timed; they stand in no column."""
+    rows = (
+        ("ms_per_image", speed.ms_per_image, speed.ms_error, speed.runs_alone),
+        ("images_per_second", speed.images_per_second, speed.rate_error, speed.runs),
+        ("memory_bytes", speed.memory_bytes, math.nan, 1),
+    )
+    return [
+        Score(run=name, metric=m, value=v, error=e, n=n, column="", floor=math.nan)
+        for m, v, e, n in rows
+    ]

@@ -83,7 +83,8 @@ def ready(
     choice = chosen(upscaler, manner.precision, device, say=say)
     whole = fitted(upscaler, manner.scale, tta=manner.tta)
     exact = laid_out(whole.net, REFERENCE, device)
-    net = exact if choice == REFERENCE else laid_out(whole.net, choice, device)
+    rough = manner.precision == "bf16"
+    net = exact if choice == REFERENCE else laid_out(whole.net, choice, device, rough=rough)
     made = Ready(
         upscaler=whole,
         manner=manner,

@@ -90,7 +90,7 @@ def means(
     made: Pixels, trials: Trials, looks: Perceptive, device: torch.device
 ) -> dict[str, float]:
     """Give the mean of each measure."""
-    values = measure(made, trials, looks, device=device)
+    values = measure(made, trials, {"perceptual": looks}, device=device)
     return {name: float(value.mean()) for name, value in values.items()}
 
 

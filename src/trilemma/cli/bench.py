@@ -32,8 +32,9 @@ class Arguments:
     the same sampler, ours in float32 as `sample` draws unless --precision says otherwise. evaluate:
     each score as its definition reads, without its error. penalties: a critic's step with each
     penalty on its slope, and without. upscale MODEL: an image of 64 x 64 and one of 256 x 256
-    pixels, tiles and all, against the whole network, and ncnn's runtime if installed. All on
-    noise, in turns, in this process; nothing is written.
+    pixels, tiles and all, as `upscale` does it and with --precision bf16, against the whole
+    network, and ncnn's runtime if installed. All on noise, in turns, in this process; nothing is
+    written.
     """
 
     what: _What  # is timed: train, sample, evaluate, penalties, upscale
@@ -106,18 +107,25 @@ def run_upscale(arguments: Arguments) -> None:
 
 def upscale_lines(found: "Enlarging") -> list[str]:
     """Write what was found of enlarging for people."""
-    layout = "channels last" if found.channels_last else "contiguous"
     said = [
-        f"{found.model}, x{found.scale}, medians of {found.rounds}; ours: {found.precision}, "
-        f"{layout}, {found.threads} threads:"
+        f"{found.model}, x{found.scale}, medians of {found.rounds}, {found.threads} threads; "
+        "plain: eager float32, the network alone:"
     ]
+    last = None
     for row in found.rows:
-        said.append(f"  {row.side} -> {found.scale * row.side}, {row.tiles} tile(s)")
-        said.append(f"    ours   {row.ours_ms:9.1f} ms  {row.decibels:.1f} dB from the plain one")
-        said.append(f"    plain  {row.plain_ms:9.1f} ms  eager float32, the network alone")
-        said.append(f"    ratio  {row.ratio:9.2f}     quartiles {row.low:.2f} to {row.high:.2f}")
-        if row.ncnn_ms == row.ncnn_ms:
-            said.append(f"    ncnn   {row.ncnn_ms:9.1f} ms  ratio {row.ncnn_ratio:.2f}")
+        if row.side != last:
+            said.append(f"  {row.side} -> {found.scale * row.side}, {row.tiles} tile(s)")
+            said.append(f"    plain      {row.plain_ms:9.1f} ms")
+            if row.ncnn_ms == row.ncnn_ms:
+                said.append(f"    ncnn       {row.ncnn_ms:9.1f} ms")
+        layout = "channels last" if row.channels_last else "contiguous"
+        said.append(f"    {row.asked:10} {row.ours_ms:9.1f} ms  {row.precision}, {layout}")
+        beside = f" (ncnn: {row.ncnn_ratio:.2f})" if row.ncnn_ms == row.ncnn_ms else ""
+        said.append(
+            f"               ratio {row.ratio:.2f}, quartiles {row.low:.2f} to {row.high:.2f}"
+            f"{beside}; {row.decibels:.1f} dB from the plain one"
+        )
+        last = row.side
     if found.busy:
         said.append(busy(found.load))
     return said

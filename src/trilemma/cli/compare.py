@@ -17,9 +17,10 @@ class Arguments:
 
     A preset's name means its newest run with all its seeds, else the bundle that ships; bundle:NAME
     is that bundle. A folder of seed-0, seed-1, ... (train --out FOLDER --seeds) is all of them.
+    Beside runs of kind upscale may stand bicubic, realesrgan-x4plus, or a file of weights.
     """
 
-    runs: _Runs = ()  # runs or bundles
+    runs: _Runs = ()  # runs or bundles; upscalers
     out: str = "reports"  # folder of report.html, plots and tables; takes an older report's place
     n: int = 0  # images drawn of each; 0: as many as are held out, from 200 to 2,000
     extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, points, stacked; path

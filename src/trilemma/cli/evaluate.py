@@ -23,12 +23,16 @@ class Arguments:
     Either side is a run (NAME, NAME@last, NAME@128000), a bundle, a folder, a zip, an .npz or .npy
     file, shards, or a named set (mnist:test). A preset's name means its newest run, else the bundle
     that ships; bundle:NAME is that bundle. All images get one size: that of the run, else the
-    smaller of the two.
+    smaller of the two. The first may be an upscaler (bicubic, realesrgan-x4plus, a file of weights;
+    a run of kind upscale where --low is given): large images of --against are made small, enlarged
+    again, and compared one by one, in their own sizes.
     """
 
     images: _Images  # what is scored
     against: str = ""  # the real images; empty: those that the run's own data holds out
     metrics: tuple[str, ...] = ()  # scores; empty: fd kid is precision recall density coverage
+    low: str = ""  # of upscalers: small images are made by bicubic, real, or lie in a folder
+    scale: int = 0  # of upscalers; 0: the model's own, of bicubic 4
     n: int = 0  # images of each side; 0: as many as there are, at most 2,000; of runs at least 200
     extractor: str = "auto"  # auto, domain, lite0, inception, dinov2, pixels, points, stacked; path
     size: str = ""  # width x height of all images, pixels, such as 64x64; empty: see above
@@ -46,16 +50,20 @@ def run(arguments: Arguments) -> None:
     from rich.console import Console
 
     from trilemma import processes
-    from trilemma.assessing import assessed
-    from trilemma.evaluation import STANDARD
     from trilemma.live import say
+    from trilemma.pairassessing import assessed_any
     from trilemma.report.missing import sayable
     from trilemma.scorefile import facts, keep
 
     with looking(arguments) as how:
-        metrics = arguments.metrics or STANDARD
-        made = assessed(
-            arguments.images, arguments.against, n=arguments.n, metrics=metrics, how=how
+        made = assessed_any(
+            arguments.images,
+            arguments.against,
+            n=arguments.n,
+            metrics=arguments.metrics,
+            low=arguments.low,
+            scale=arguments.scale,
+            how=how,
         )
     if arguments.json:
         print(json.dumps(facts(made.scores), indent=1))
@@ -83,8 +91,8 @@ def table(scores: "Scores") -> "Table":
     laid.add_column("")
     for score in scores.scores:
         laid.add_row(
-            Text(metrics.label(score.metric, scores.columns[score.column], reader)),
-            numbers.with_error(score.value, score.error, language="en"),
+            Text(metrics.label(score.metric, scores.columns.get(score.column), reader)),
+            metrics.written(score, "en"),
             f"{score.n:,}",
             numbers.plain(score.floor, language="en"),
             score.column,

@@ -15,6 +15,10 @@ SLOPE = 0.2  # of the leaky ReLUs
 RESIDUAL = 0.2  # factor of what a block adds
 SMALL = 0.1 * HE  # gain in a dense block: "smaller initialization", the paper's section 3.1
 CONVS = 15  # one behind the other in an RRDB
+# Share of the blocks that may be bf16 where a result must not depend on how it is cut into tiles.
+# Rounding is chaotic: whatever changes at a border, however little, comes out as another noise
+# everywhere within the receptive field. Late blocks make most of it (lab notes, 2026-11-28).
+ROUGH = 10 / 23
 DETAIL = 2  # pixels that the layers behind the upsampling see to each side, in coarse pixels
 
 
@@ -29,8 +33,8 @@ def leaky(x: Tensor) -> Tensor:
 
 
 def as_weights(x: Tensor, layer: nn.Conv2d) -> Tensor:
-    """Give a sum that is kept in float32 to a layer whose weights are bf16; others as they are."""
-    return x.to(torch.bfloat16) if layer.weight.dtype == torch.bfloat16 else x
+    """Give values to a layer in its own precision; autocast does that itself."""
+    return x if torch.is_autocast_enabled(x.device.type) else x.to(layer.weight.dtype)
 
 
 class DenseBlock(nn.Module):
@@ -106,18 +110,25 @@ class RRDBNet(nn.Module):
         coarse = 1 + CONVS * len(self.body) + 1 + DETAIL
         return coarse * self.unshuffle + self.unshuffle - 1
 
+    def steady(self) -> None:
+        """Keep in float32, where the rest is bf16, what rounds most of a result's values."""
+        exact = self.body[round(ROUGH * len(self.body)) :]
+        for part in (self.conv_first, exact, self.conv_body, self.conv_last):
+            part.float()
+
     def forward(self, images: Tensor) -> Tensor:
         """Enlarge; sides that are no multiple of `unshuffle` are mirrored and cut off again."""
         height, width = images.shape[2:]
-        first = self.conv_first(pixel_unshuffle(filled(images, self.unshuffle), self.unshuffle))
-        if self.conv_body.weight.dtype == torch.bfloat16:  # sums lose most by rounding: 1 dB
+        folded = pixel_unshuffle(filled(images, self.unshuffle), self.unshuffle)
+        first = self.conv_first(as_weights(folded, self.conv_first))
+        if self.conv_hr.weight.dtype == torch.bfloat16:  # sums lose most by rounding: 1 dB
             first = first.float()
         deep = self.conv_body(as_weights(self.body(first), self.conv_body))
-        x = as_weights(first + deep, self.conv_body)
+        x = as_weights(first + deep, self.conv_hr)
         for number in range(1, self.doublings + 1):
             x = interpolate(x, scale_factor=2.0, mode="nearest")
             x = leaky(self.get_submodule(f"conv_up{number}")(x))
-        large: Tensor = self.conv_last(leaky(self.conv_hr(x)))
+        large: Tensor = self.conv_last(as_weights(leaky(self.conv_hr(x)), self.conv_last))
         return large[:, :, : height * self.scale, : width * self.scale]
 
 

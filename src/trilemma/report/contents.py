@@ -93,6 +93,27 @@ class ModesView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CropRow:
+    """A square of one enlarged image: as it was small, by each that enlarged it, and as it is."""
+
+    rank: Literal["worst", "median", "best"]
+    image: str
+    pixels: Pixels  # uint8 [columns + 2, side, side, C]
+    values: Mapping[str, tuple[float, ...]]  # metric -> of the whole image, one a column
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropsView:
+    """Three of the held-out images that upscalers enlarged."""
+
+    by: str  # the run whose worst, middle and best images these are
+    metric: str  # by which
+    images: int  # among so many
+    columns: tuple[str, ...]  # who enlarged them
+    rows: tuple[CropRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Difference:
     """Two runs under one metric: distinguishable, or not."""
 
@@ -154,6 +175,7 @@ class Contents:
     notes: tuple[Note, ...] = field(default=())
     modes: tuple[ModesView, ...] = ()  # empty: those of the source are not known
     few_steps: tuple[StepCurve, ...] = ()  # empty: not asked for, or nothing to vary
+    crops: CropsView | None = None  # None: nothing was enlarged
 
     @property
     def points(self) -> bool:

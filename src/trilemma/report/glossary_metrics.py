@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from trilemma.report.glossary_enlarging import ENLARGED
+
 
 class Entry(NamedTuple):
     """A term and its meaning, in each language."""
@@ -61,44 +63,7 @@ METRIC_MEANINGS: Mapping[str, Entry] = {  # shown where the metric occurs
             "aparecem; nunca olha imagens reais, e só com a Inception é a medida conhecida.",
         ),
     ),
-    "psnr_y": Entry(
-        ("PSNR (Y)", "Pixel error of an enlarged image's brightness, in decibels."),
-        ("PSNR (Y)", "Erro dos pixels no brilho de uma imagem ampliada, em decibéis."),
-    ),
-    "ssim_y": Entry(
-        ("SSIM (Y)", "Likeness of local structure in brightness; 1 is the same image."),
-        ("SSIM (Y)", "Semelhança da estrutura local no brilho; 1 é a mesma imagem."),
-    ),
-    "psnr_rgb": Entry(
-        ("PSNR (RGB)", "Pixel error of an enlarged image's three colours, in decibels."),
-        ("PSNR (RGB)", "Erro dos pixels nas três cores de uma imagem ampliada, em decibéis."),
-    ),
-    "ssim_rgb": Entry(
-        ("SSIM (RGB)", "Likeness of local structure, mean of the three colours."),
-        ("SSIM (RGB)", "Semelhança da estrutura local, média das três cores."),
-    ),
-    "psnr_gain": Entry(
-        (
-            "dB (Y) above bicubic",
-            "How much nearer to the real images than bicubic enlargements of the same small ones.",
-        ),
-        (
-            "dB (Y) acima da bicúbica",
-            "Quanto mais perto das imagens reais do que ampliações bicúbicas das mesmas pequenas.",
-        ),
-    ),
-    "perceptual": Entry(
-        (
-            "Perceptual distance",
-            "How unlike two images look to a frozen network (maps of EfficientNet-Lite0); 0 is the "
-            "same image. It forgives pixels and punishes blur, so it can rise where PSNR does.",
-        ),
-        (
-            "Distância perceptual",
-            "Quão diferentes duas imagens parecem a uma rede congelada (mapas da "
-            "EfficientNet-Lite0); 0 é a mesma imagem. Perdoa pixels e pune borrões.",
-        ),
-    ),
+    **{name: Entry(*both) for name, both in ENLARGED.items()},
     "density": Entry(
         (
             "Density",
@@ -191,10 +156,6 @@ METRIC_MEANINGS: Mapping[str, Entry] = {  # shown where the metric occurs
     "ms_per_image": Entry(
         ("One image, ms", "Thousandths of a second until a single picture is drawn."),
         ("Uma imagem, ms", "Milésimos de segundo até desenhar uma única imagem."),
-    ),
-    "seconds_per_megapixel": Entry(
-        ("Seconds per megapixel", "Time to make a million pixels of enlarged image, one alone."),
-        ("Segundos por megapixel", "Tempo de um milhão de pixels de imagem ampliada, uma por vez."),
     ),
     "images_per_second": Entry(
         ("Images/s", "Pictures drawn in a second when many are asked for at once."),

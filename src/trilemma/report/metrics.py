@@ -28,6 +28,22 @@ class Metric:
     unit: str = ""  # of large numbers that are written briefly: 523 MB
     wilson: bool = False  # a share of n; its error is that of Wilson's interval
     paired: bool = False  # each image against its own original: real images have no such value
+    places: int = -15  # decimals that are written, whatever the error: papers name so many
+
+
+def decibels(word: str) -> Metric:
+    """Describe a score of pixels, in dB."""
+    return Metric(group="quality", better="higher", word=word, paired=True, places=2)
+
+
+def likeness(word: str) -> Metric:
+    """Describe a score of structure, 1 for the same image."""
+    return Metric(group="quality", better="higher", word=word, bounded=True, paired=True, places=4)
+
+
+def unlikeness(word: str) -> Metric:
+    """Describe a distance of what a network sees in two images."""
+    return Metric(group="quality", better="lower", word=word, least=0.0, paired=True, places=4)
 
 
 METRICS: Mapping[str, Metric] = {  # in the order of tables; other names are shown as they are
@@ -41,16 +57,14 @@ METRICS: Mapping[str, Metric] = {  # in the order of tables; other names are sho
     ),
     "kid": Metric(group="quality", better="lower", word="kid", named="KID", original="KID"),
     "is": Metric(group="quality", better="higher", word="is", named="IS", original="IS", least=1.0),
-    "psnr_y": Metric(group="quality", better="higher", word="psnr_y", paired=True),
-    "ssim_y": Metric(group="quality", better="higher", word="ssim_y", bounded=True, paired=True),
-    "psnr_rgb": Metric(group="quality", better="higher", word="psnr_rgb", paired=True),
-    "ssim_rgb": Metric(
-        group="quality", better="higher", word="ssim_rgb", bounded=True, paired=True
-    ),
-    "psnr_gain": Metric(group="quality", better="higher", word="psnr_gain", paired=True),
-    "perceptual": Metric(
-        group="quality", better="lower", word="perceptual", least=0.0, paired=True
-    ),
+    "psnr_y": decibels("psnr_y"),
+    "ssim_y": likeness("ssim_y"),
+    "psnr_rgb": decibels("psnr_rgb"),
+    "ssim_rgb": likeness("ssim_rgb"),
+    "psnr_gain": decibels("psnr_gain"),
+    "perceptual": unlikeness("perceptual"),
+    "lpips": unlikeness("lpips"),
+    "lpips_vgg": unlikeness("lpips_vgg"),
     "precision": Metric(group="quality", better="higher", word="precision", bounded=True),
     "density": Metric(group="quality", better="higher", word="density", least=0.0),
     "quality_share": Metric(
@@ -142,7 +156,8 @@ def written(score: Score, language: str) -> str:
     if unit := of(score.metric).unit:
         text = numbers.short(score.value, language=language)
         return text + unit if text != numbers.NOTHING else text
-    return numbers.with_error(score.value, score.error, language=language)
+    places = of(score.metric).places
+    return numbers.with_error(score.value, score.error, language=language, least=places)
 
 
 def accuracy(share: float, words: Mapping[str, str], language: str) -> str:

@@ -42,16 +42,17 @@ def plain(value: float, *, language: str, digits: int = 3) -> str:
     return localised(text, language)
 
 
-def with_error(value: float, error: float, *, language: str) -> str:
+def with_error(value: float, error: float, *, language: str, least: int = -15) -> str:
     """Write value ± error, both rounded to what the error allows; the value alone without one.
 
-    An error of exactly 0 is no knowledge of the error: the value stands alone, too.
+    An error of exactly 0 is no knowledge of the error: the value stands alone, too. least: decimals
+    that are written in any case.
     """
     if not (math.isfinite(value) and math.isfinite(error) and error > 0):
         return plain(value, language=language)
     if error < 1e-5 * abs(value):  # of no use to a reader
         return plain(value, language=language)
-    places = decimals(error)
+    places = max(decimals(error), least)
     if places > 5 and abs(value) < 1e-3:
         shift = -math.floor(math.log10(max(abs(value), error)))
         value, error, places = value * 10.0**shift, error * 10.0**shift, places - shift

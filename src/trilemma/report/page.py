@@ -9,6 +9,7 @@ from markupsafe import Markup
 from trilemma import images
 from trilemma.report import (
     course,
+    crops,
     front,
     gallery,
     illness,
@@ -98,6 +99,7 @@ def sections(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> V
         "modes": met,
         "shares": views.class_shares(contents, runs, reader),
         "steps": steps.curves(contents, runs, reader),
+        "crops": crops.section(contents, runs, reader),
         "grids": grids,
         "nearest": gallery.nearest(contents, runs, reader),
         "ills": illness.section(contents, runs, reader),
@@ -122,10 +124,12 @@ def score_notes(contents: Contents, reader: Reader) -> list[str]:
 
 def details(contents: Contents, runs: Mapping[str, Named], reader: Reader) -> View:
     """Collect recipes, machines, notes, meanings and licences."""
-    recipes = lineup.differing({run.name: run.recipe for run in contents.runs})
-    machines = lineup.differing({run.name: run.machine for run in contents.runs})
+    trained = [run for run in contents.runs if run.recipe]  # others' models have neither
+    recipes = lineup.differing({run.name: run.recipe for run in trained})
+    machines = lineup.differing({run.name: run.machine for run in trained})
     lone = {name for name, row in recipes.items() if numbers.NOTHING in row}
     return {
+        "trained_names": [run.name for run in trained],
         "recipe_shared": [(n, row) for n, row in recipes.items() if n not in lone],
         "recipe_lone": [(n, row) for n, row in recipes.items() if n in lone],
         "machine": list(lineup.flattened(contents.machine).items()),

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from trilemma.errors import TrilemmaError
 from trilemma.report.words_details import DETAILS
+from trilemma.report.words_enlarging import ENLARGING
 from trilemma.report.words_points import of_points
 
 LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "en", "pt": "pt-BR"})  # name -> lang tag
@@ -233,13 +234,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "fd_corrected": ("Fréchet distance, corrected", "Distância de Fréchet, corrigida"),
     "kid": ("Kernel distance", "Distância de kernel"),
     "is": ("Inception Score", "Inception Score"),
-    "psnr_y": ("PSNR (Y), dB", "PSNR (Y), dB"),
-    "ssim_y": ("SSIM (Y)", "SSIM (Y)"),
-    "psnr_rgb": ("PSNR (RGB), dB", "PSNR (RGB), dB"),
-    "ssim_rgb": ("SSIM (RGB)", "SSIM (RGB)"),
-    "psnr_gain": ("dB (Y) above bicubic", "dB (Y) acima da bicúbica"),
-    "perceptual": ("Perceptual distance", "Distância perceptual"),
-    "seconds_per_megapixel": ("Seconds per megapixel", "Segundos por megapixel"),
     "precision": ("Precision", "Precisão"),
     "density": ("Density", "Densidade"),
     "quality_share": ("Samples at a mode, share", "Amostras em um modo, fração"),
@@ -288,5 +282,5 @@ def read(language: str, *, points: bool = False) -> Mapping[str, str]:
         allowed = ", ".join(LANGUAGES)
         raise TrilemmaError(f"--lang {language}: no such language; choose one of {allowed}")
     place = list(LANGUAGES).index(language)
-    said = {key: pair[place] for key, pair in ({**WORDS, **DETAILS}).items()}
+    said = {key: pair[place] for key, pair in {**WORDS, **DETAILS, **ENLARGING}.items()}
     return of_points(said, language) if points else said

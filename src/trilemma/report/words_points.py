@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from trilemma.report.words_enlarging import ENLARGING
+
 AS_THEY_ARE = frozenset(
-    {"gifs_title", "kind_images", "steps_n", "still_alternative"}
-)  # words that stay
+    {"gifs_title", "kind_images", "steps_n", "still_alternative", *ENLARGING}
+)  # words that stay; points are not enlarged
 RULES: Mapping[str, Sequence[tuple[str, str]]] = {  # language -> what is said instead, in order
     "en": (
         (r"image generators", "generators of points"),
