@@ -19,9 +19,7 @@ class Arguments:
 
     network: _Network  # a file, or an address (http, https)
     sha256: str = ""  # of the file; an address needs it
-    nets: str = (
-        "G_ema"  # with commas: G_ema, the averaged generator, G, the last one, D, the critic
-    )
+    nets: str = "G_ema"  # with commas: G_ema (the averaged generator), G (the last one), D (critic)
     out: str = ""  # the run's folder, new or empty; empty: in the folder of runs, named as the file
     data: str = ""  # the images it was trained on: a data set's name, a folder; empty: not here
     licence: str = ""  # of the network, as its owner states it; empty: not stated

@@ -139,7 +139,7 @@ class OneStepRecipe(DuelRecipe):
     rehearse: int = 0  # rounds between steps of its old task; 0: never
     distill: Literal["none", "consistency"] = "none"  # what else ties it to the denoiser
     distill_weight: float = 0.0  # of that, beside the critic's verdict
-    denoiser: DiffusionRecipe = field(default_factory=DiffusionRecipe)  # filled in from --from RUN
+    denoiser: DiffusionRecipe = field(default_factory=DiffusionRecipe)  # that of --from RUN
 
 
 @dataclass(frozen=True, kw_only=True)
