@@ -4,7 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trilemma.errors import RecipeError
-from trilemma.recipe.checking_style import check_style_critic, check_stylegan2, check_stylegan3
+from trilemma.recipe.checking_style import (
+    check_style_critic,
+    check_stylegan2,
+    check_stylegan3,
+)
 from trilemma.recipe.networks import (
     Critic,
     DCGANCritic,
@@ -22,7 +26,11 @@ from trilemma.recipe.networks import (
 )
 from trilemma.recipe.own import check_network
 from trilemma.recipe.ranges import each, positive
-from trilemma.recipe.style import StyleGAN2Critic, StyleGAN2Generator, StyleGAN3Generator
+from trilemma.recipe.style import (
+    StyleGAN2Critic,
+    StyleGAN2Generator,
+    StyleGAN3Generator,
+)
 
 Size = tuple[int, int]  # height, width
 

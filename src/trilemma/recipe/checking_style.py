@@ -1,7 +1,8 @@
-"""Are style-based networks possible, each alone and at the images' size?"""
+"""Are style-based networks possible at the images' size, and ways to train them?"""
 
 from trilemma.errors import RecipeError
-from trilemma.recipe.ranges import each, inside, known, not_negative, positive
+from trilemma.recipe.ranges import each, inside, known, not_negative, positive, share
+from trilemma.recipe.recipe import AdversarialRecipe
 from trilemma.recipe.style import (
     ACTIVATIONS,
     StyleGAN2Critic,
@@ -12,6 +13,19 @@ from trilemma.recipe.style import (
 Size = tuple[int, int]  # height, width
 LEAST = 4  # pixels, the side of the first maps
 SIDE_MIN = 8  # pixels
+
+
+def check_ways(family: AdversarialRecipe) -> None:
+    """Refuse ways to train that these networks have not: mixed styles, path lengths."""
+    each(family, "family", not_negative, "path_length")
+    each(family, "family", positive, "path_every")
+    share("family.mixing", family.mixing)
+    for name in ("mixing", "path_length"):
+        if getattr(family, name) and not isinstance(family.generator, StyleGAN2Generator):
+            raise RecipeError(
+                f"family.{name} is {getattr(family, name):g}, which is for family.generator.name = "
+                f"'stylegan2', not '{family.generator.name}'; set family.{name} = 0.0"
+            )
 
 
 def check_stylegan2(net: StyleGAN2Generator, prefix: str, size: Size) -> None:
@@ -28,7 +42,10 @@ def check_style_critic(net: StyleGAN2Critic, prefix: str, size: Size) -> None:
     each(net, prefix, positive, "group mapping_rate")
     each(net, prefix, not_negative, "group_maps asked layers clamp")
     _doubled(net, prefix, size)
-    last = net.widths[0] if net.widths else net.width_max
+    _group_maps(net, prefix, last=net.widths[0] if net.widths else net.width_max)
+
+
+def _group_maps(net: StyleGAN2Critic, prefix: str, *, last: int) -> None:
     if net.group_maps and last % net.group_maps:
         raise RecipeError(
             f"{prefix}.group_maps is {net.group_maps}; allowed: what divides {last}, the channels "

@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from trilemma.recipe.style import StyleGAN2Critic, StyleGAN2Generator, StyleGAN3Generator
+from trilemma.recipe.style import (
+    StyleGAN2Critic,
+    StyleGAN2Generator,
+    StyleGAN3Generator,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The sizes of style-based networks, as dataclasses; `name` says which one it is."""
+"""The sizes of style-based networks; `name` says which one it is."""
 
 from dataclasses import dataclass
 from typing import Literal
