@@ -21,7 +21,8 @@ from trilemma.errors import StoppedError
 from trilemma.families import build
 from trilemma.recipe.networks import (DCGANCritic, DCGANGenerator, ResidualCritic,
     ResidualGenerator, UNet)
-from trilemma.recipe.style import StyleGAN2Critic, StyleGAN2Generator
+from trilemma.recipe.style import (ProgressiveCritic, ProgressiveGenerator, StyleGAN2Critic,
+    StyleGAN2Generator)
 from trilemma.recipe.recipe import *
 from trilemma.runfolder import RunFolder
 from trilemma.sitting import Watch
@@ -31,7 +32,7 @@ torch.set_num_threads(1)
 processes.start("cpu")
 folder, kind, stop = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 shard = sys.argv[4] == "True"
-grouped = kind == "stylegan2"  # a critic looks at two images together
+grouped = kind in ("progressive", "stylegan2")  # a critic looks at two images together
 BATCH, SIDE = (8, 16) if grouped else (7, 28)
 pixels = np.random.default_rng(0).integers(0, 256, (20, SIDE, SIDE, 1), dtype=np.uint8)
 source = Source(name="x", split="train", pixels=pixels, labels=np.arange(20) % 3,
@@ -64,6 +65,9 @@ family = {
                         augment=("color", "translation", "turn", "geometry"),
                         generator=DCGANGenerator(latent=16, batchnorm=False, **small),
                         critic=DCGANCritic(batchnorm=False, **small)),
+    "progressive": AdversarialRecipe(r1=1.0, grow_images=60,
+                                     generator=ProgressiveGenerator(latent=8, **small),
+                                     critic=ProgressiveCritic(group=2, **small)),
     "stylegan2": AdversarialRecipe(r1=1.0, r1_every=3, mixing=0.5, path_length=1.0, path_every=2,
                                    generator=StyleGAN2Generator(latent=8, style=8, layers=2,
                                                                 **small),
@@ -180,7 +184,7 @@ def test_two_processes_equal_one(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="torchrun with gloo is not tried on Windows")
-@pytest.mark.parametrize("kind", ["stylegan2"])
+@pytest.mark.parametrize("kind", ["progressive", "stylegan2"])
 def test_whole_groups_in_every_process(kind: str, tmp_path: Path) -> None:
     """Four images of eight in each process, two groups of two."""
     run(tmp_path / "one", kind, 1)

@@ -14,6 +14,7 @@ from trilemma.families.adaptive import adaptive
 from trilemma.families.draws import draws, latents
 from trilemma.families.duel import Duel, Generate, group, leaves_marks
 from trilemma.families.family import Batch, Draw, Family, Noise, Phase, Shared
+from trilemma.families.growing import Growth
 from trilemma.families.own import NONE, Rows
 from trilemma.families.rounds import rounds
 from trilemma.families.styled import MeanLength, Paths, Styled
@@ -28,6 +29,7 @@ from trilemma.nets.conditioned import (
 )
 from trilemma.nets.dcgan import DCGANCritic, DCGANGenerator
 from trilemma.nets.perceptron import PerceptronCritic, PerceptronGenerator
+from trilemma.nets.progressive import ProgressiveCritic, ProgressiveGenerator
 from trilemma.nets.r3 import R3Critic, R3Generator
 from trilemma.nets.resnet import ResidualCritic, ResidualGenerator
 from trilemma.nets.stylegan2 import StyleGAN2Generator
@@ -39,6 +41,7 @@ from trilemma.recipe.recipe import AdversarialRecipe, DuelRecipe, Recipe, parse_
 GENERATORS: Mapping[str, Callable[..., nn.Module]] = {
     "dcgan": DCGANGenerator,
     "perceptron": PerceptronGenerator,
+    "progressive": ProgressiveGenerator,
     "r3": R3Generator,
     "residual": ResidualGenerator,
     "stylegan2": StyleGAN2Generator,
@@ -47,6 +50,7 @@ GENERATORS: Mapping[str, Callable[..., nn.Module]] = {
 CRITICS: Mapping[str, Callable[..., nn.Module]] = {
     "dcgan": DCGANCritic,
     "perceptron": PerceptronCritic,
+    "progressive": ProgressiveCritic,
     "r3": R3Critic,
     "residual": ResidualCritic,
     "stylegan2": StyleGAN2Critic,
@@ -78,7 +82,7 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
         assert styled is not None, "checked with the recipe"
         nets["path"] = length = MeanLength()
         more = (Paths(styled, duel, length).phase(noise),)
-    return Family(
+    made = Family(
         nets=nets,
         optimizers={
             "generator": family.generator_optimizer,
@@ -93,6 +97,21 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
         render=lambda nets, z, rngs, asked, options: render(nets, z, rngs, asked),
         evaluations=lambda options: 1,
         judge=untold if family.condition == "none" else None,  # else it takes labels, too
+    )
+    return grown(made, duel) if family.grow_images else made
+
+
+def grown(family: Family, duel: Duel) -> Family:
+    """Put phases for each side in the place of those of the full side."""
+    generator, critic = family.nets["generator"], duel.critic
+    assert isinstance(generator, ProgressiveGenerator) and isinstance(critic, ProgressiveCritic)
+    growth = Growth(generator, critic, duel)
+    return replace(
+        family,
+        phases=tuple(growth.phases(lambda net: partial(generate, net))),
+        shared=None,  # it knows no side
+        full_from=growth.full_from,
+        measured_at=growth.costly,
     )
 
 

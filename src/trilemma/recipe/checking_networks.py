@@ -5,6 +5,7 @@ from typing import Any
 
 from trilemma.errors import RecipeError
 from trilemma.recipe.checking_style import (
+    check_progressive,
     check_style_critic,
     check_stylegan2,
     check_stylegan3,
@@ -27,6 +28,8 @@ from trilemma.recipe.networks import (
 from trilemma.recipe.own import check_network
 from trilemma.recipe.ranges import each, positive
 from trilemma.recipe.style import (
+    ProgressiveCritic,
+    ProgressiveGenerator,
     StyleGAN2Critic,
     StyleGAN2Generator,
     StyleGAN3Generator,
@@ -105,6 +108,8 @@ CHECKS: Mapping[type, Check] = {  # by network: (it, its place in the recipe, th
     OwnGenerator: _own,
     PerceptronCritic: _dense,
     PerceptronGenerator: _dense,
+    ProgressiveCritic: check_progressive,
+    ProgressiveGenerator: check_progressive,
     R3Critic: _bottlenecks,
     R3Generator: _bottlenecks,
     ResidualCritic: _pyramid,

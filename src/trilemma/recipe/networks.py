@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trilemma.recipe.style import (
+    ProgressiveCritic,
+    ProgressiveGenerator,
     StyleGAN2Critic,
     StyleGAN2Generator,
     StyleGAN3Generator,
@@ -204,6 +206,7 @@ class OwnDenoiser:
 Generator = (
     DCGANGenerator
     | PerceptronGenerator
+    | ProgressiveGenerator
     | R3Generator
     | ResidualGenerator
     | StyleGAN2Generator
@@ -214,6 +217,7 @@ Critic = (
     DCGANCritic
     | EncoderCritic
     | PerceptronCritic
+    | ProgressiveCritic
     | R3Critic
     | ResidualCritic
     | StyleGAN2Critic

@@ -99,6 +99,7 @@ class AdversarialRecipe(DuelRecipe):
     """A generator and a critic."""
 
     kind: Literal["adversarial"] = "adversarial"
+    grow_images: int = 0  # of progressive networks, images at each side; 0: full side at once
     mixing: float = 0.0  # of stylegan2, share of fakes whose last layers have another style; 0: off
     path_length: float = 0.0  # of stylegan2, factor on its paper's weight of path lengths; 0: off
     path_every: int = 8  # rounds between looks at those lengths; the weight is so many times larger
