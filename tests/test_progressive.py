@@ -5,6 +5,7 @@ import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ import torch
 from torch import Generator, Tensor
 
 import tiny
-from trilemma import watch
+from trilemma import planning, watch
+from trilemma.checkpoint import State
 from trilemma.errors import RecipeError
 from trilemma.families import build
 from trilemma.families.adversarial import CRITICS, GENERATORS, make
@@ -160,6 +162,20 @@ def test_images_that_cost_little_come_on_top_of_what_fits() -> None:
         horizon(train, images_in_epoch=100, seconds_per_image=0.1, cheap=n) for n in (0, 80)
     )
     assert more == plain + 80
+
+
+def test_minutes_are_planned_anew_at_the_pace_of_the_full_side() -> None:
+    """Until 36 images nothing is planned; from there on images and seconds are counted."""
+    state = State(begun_images=0, begun_seconds=2.0, scoring=5.0)
+    sitting: Any = SimpleNamespace(
+        state=state, seconds=50.0, task=SimpleNamespace(family=SimpleNamespace(full_from=36))
+    )
+    for seen, waits, begun in ((8, True, 0), (35, True, 0), (40, False, 40), (48, False, 40)):
+        state.images_seen = seen
+        assert planning.growing(sitting) == waits
+        assert state.begun_images == begun
+        sitting.seconds += 1.0
+    assert (state.begun_seconds, state.scoring) == (52.0, 0.0)
 
 
 @pytest.mark.parametrize("more", [{}, {"loss": "wasserstein", "gp": 10.0, "r1": 0.0}])
