@@ -183,7 +183,7 @@ def test_a_box_becomes_a_line() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "no preset; allowed: cats-dcgan, cats-"),
+        ("", "no preset; allowed: cats-dcgan, "),
         ("digits-gna", "closest: digits-gan, "),
         ("mnist-dcgan mnist-ddpm", "'mnist-ddpm' is a second preset after 'mnist-dcgan'"),
         ("mnist-dcgan --config a.toml", "each give the recipe; allowed: one"),

@@ -21,16 +21,20 @@ from trilemma.errors import StoppedError
 from trilemma.families import build
 from trilemma.recipe.networks import (DCGANCritic, DCGANGenerator, ResidualCritic,
     ResidualGenerator, UNet)
+from trilemma.recipe.style import (ProgressiveCritic, ProgressiveGenerator, StyleGAN2Critic,
+    StyleGAN2Generator)
 from trilemma.recipe.recipe import *
 from trilemma.runfolder import RunFolder
 from trilemma.sitting import Watch
 
-BATCH, STEPS = 7, 20
+STEPS = 20
 torch.set_num_threads(1)
 processes.start("cpu")
 folder, kind, stop = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 shard = sys.argv[4] == "True"
-pixels = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1), dtype=np.uint8)
+grouped = kind in ("progressive", "stylegan2")  # a critic looks at two images together
+BATCH, SIDE = (8, 16) if grouped else (7, 28)
+pixels = np.random.default_rng(0).integers(0, 256, (20, SIDE, SIDE, 1), dtype=np.uint8)
 source = Source(name="x", split="train", pixels=pixels, labels=np.arange(20) % 3,
                 classes=("a", "b", "c"), names=[""] * 20, fingerprint="0")
 small = {"width": 16, "width_max": 32}
@@ -61,10 +65,17 @@ family = {
                         augment=("color", "translation", "turn", "geometry"),
                         generator=DCGANGenerator(latent=16, batchnorm=False, **small),
                         critic=DCGANCritic(batchnorm=False, **small)),
+    "progressive": AdversarialRecipe(r1=1.0, grow_images=60,
+                                     generator=ProgressiveGenerator(latent=8, **small),
+                                     critic=ProgressiveCritic(group=2, **small)),
+    "stylegan2": AdversarialRecipe(r1=1.0, r1_every=3, mixing=0.5, path_length=1.0, path_every=2,
+                                   generator=StyleGAN2Generator(latent=8, style=8, layers=2,
+                                                                **small),
+                                   critic=StyleGAN2Critic(group=2, **small)),
     "diffusion": replace(diffusion, optimizer=replace(muon, clip=1.0)),
     "adam": replace(diffusion, optimizer=OptimizerRecipe(lr=1e-3, clip=0.1)),
 }[kind]
-data = DataRecipe(size="28x28", channels=1, labels=("a", "b", "c"))
+data = DataRecipe(size=str(SIDE), channels=1, labels=("a", "b", "c"))
 recipe = Recipe(data=data, family=family,
     train=TrainRecipe(batch_size=BATCH, epochs=0, images=BATCH * STEPS, ema_images=50),
     watch=WatchRecipe(every=BATCH), speed=SpeedRecipe(precision="reference", shard=shard))
@@ -133,10 +144,10 @@ def launched(script: Path, words: list[str], processes: int) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def the_same(one: Path, other: Path) -> None:
+def the_same(one: Path, other: Path, *, images: int = 140) -> None:
     """Compare weights, averages, optimizers and logged losses of two runs, all in float64."""
     for file in ("nets", "average", "optimizer"):
-        place = f"checkpoints/140/{file}.safetensors"
+        place = f"checkpoints/{images}/{file}.safetensors"
         left, right = load_file(one / place), load_file(other / place)
         assert left.keys() == right.keys() and left
         for name in left:
@@ -169,6 +180,16 @@ def test_two_processes_equal_one(kind: str, tmp_path: Path) -> None:
     the_same(tmp_path / "one", tmp_path / "two")
     moments = load_file(tmp_path / "one/checkpoints/140/optimizer.safetensors")
     assert any(".muon." in name for name in moments)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="torchrun with gloo is not tried on Windows")
+@pytest.mark.parametrize("kind", ["progressive", "stylegan2"])
+def test_whole_groups_in_every_process(kind: str, tmp_path: Path) -> None:
+    """Four images of eight in each process, two groups of two."""
+    run(tmp_path / "one", kind, 1)
+    run(tmp_path / "two", kind, 2)
+    the_same(tmp_path / "one", tmp_path / "two", images=160)
 
 
 @pytest.mark.slow

@@ -20,9 +20,11 @@ def horizon(
     seconds_gone: float = 0.0,
     seconds_a_score: float = 0.0,
     batches_a_round: int = 1,
+    cheap: int = 0,
 ) -> int:
     """Fix how many images a training will see; whole rounds, at least one.
 
+    cheap: images at its beginning that take little time, of networks that grow.
     RecipeError: not one batch fits into the recipe's minutes.
     """
     images = asked(train, images_in_epoch)
@@ -33,7 +35,7 @@ def horizon(
         if fitting < train.batch_size:
             step = seconds_per_image * train.batch_size
             raise RecipeError(too_few(train.minutes, spent=60 * train.minutes - left, step=step))
-        images = min(images, fitting)
+        images = min(images, fitting + cheap)
     return whole_rounds(images, train.batch_size * batches_a_round)
 
 

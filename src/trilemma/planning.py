@@ -17,6 +17,8 @@ def plan_anew(sitting: Sitting) -> None:
     """
     state, recipe = sitting.state, sitting.task.recipe
     train = recipe.train
+    if growing(sitting):
+        return
     done = state.images_seen - state.begun_images
     planned = state.images_total - state.begun_images
     if not train.minutes or state.plans == len(PLANS) or done < PLANS[state.plans] * planned:
@@ -42,6 +44,15 @@ def plan_anew(sitting: Sitting) -> None:
         state.score_every = max(1, round(state.score_every * wider))
     write_machine(sitting)
     emit(sitting, "horizon")
+
+
+def growing(sitting: Sitting) -> bool:
+    """Are rounds still cheaper than they will be? The pace is that of what comes after."""
+    state, full_from = sitting.state, sitting.task.family.full_from
+    if state.begun_images < full_from <= state.images_seen:
+        state.begun_images, state.scoring = state.images_seen, 0.0
+        state.begun_seconds = processes.share(sitting.seconds)
+    return state.images_seen < full_from
 
 
 def score_every(recipe: Recipe, images_total: int, seconds_a_score: float) -> int:

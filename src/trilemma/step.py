@@ -63,8 +63,9 @@ class Round:
 def prepare(task: Task) -> None:
     """Move the networks to their device and make the optimizers of each that is trained.
 
-    RecipeError: the batch holds fewer images than there are processes.
+    RecipeError: the batch holds fewer images than there are processes, or no whole groups.
     """
+    check_groups(task)
     if task.recipe.train.batch_size < processes.count():
         raise RecipeError(
             f"train.batch_size is {task.recipe.train.batch_size}, but {processes.count()} "
@@ -81,6 +82,18 @@ def prepare(task: Task) -> None:
         phase.name: torch.zeros((), dtype=torch.bool, device=task.device)
         for phase in task.family.phases
     }
+
+
+def check_groups(task: Task) -> None:
+    """Refuse a batch of which a process would get images that lack some of their group."""
+    size, group = task.recipe.train.batch_size, task.family.group
+    if group > 1 and size % (group * processes.count()):
+        raise RecipeError(
+            f"train.batch_size is {size}, of which {processes.count()} process"
+            f"{'es get' if processes.count() > 1 else ' gets'} whole groups of {group}, that the "
+            f"critic looks at together; allowed: multiples of {group * processes.count()}; or set "
+            "family.critic.group"
+        )
 
 
 def shape(task: Task) -> None:

@@ -136,6 +136,7 @@ def choose(sitting: Sitting) -> None:
         seconds_gone=gone,
         seconds_a_score=a_score,
         batches_a_round=task.family.batches_a_round,
+        cheap=max(0, task.family.full_from - state.images_seen),
     )
     state.images_total = state.images_seen + added
     state.score_every = score_every(task.recipe, added, a_score)

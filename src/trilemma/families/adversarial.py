@@ -11,11 +11,14 @@ from torch import Generator, Tensor, nn
 from trilemma.errors import RecipeError
 from trilemma.families import conditions
 from trilemma.families.adaptive import adaptive
-from trilemma.families.duel import Duel, leaves_marks
+from trilemma.families.draws import draws, latents
+from trilemma.families.duel import Duel, Generate, group, leaves_marks
 from trilemma.families.family import Batch, Draw, Family, Noise, Phase, Shared
+from trilemma.families.growing import Growth
 from trilemma.families.own import NONE, Rows
+from trilemma.families.rounds import rounds
 from trilemma.families.spaces import space_of
-from trilemma.maths import augmentation
+from trilemma.families.styled import MeanLength, Paths, Styled
 from trilemma.maths.gan_losses import GAN_LOSSES, GanLoss
 from trilemma.maths.samplers import randn_each
 from trilemma.nets.blocks import whole
@@ -27,6 +30,7 @@ from trilemma.nets.conditioned import (
 )
 from trilemma.nets.dcgan import DCGANCritic, DCGANGenerator
 from trilemma.nets.perceptron import PerceptronCritic, PerceptronGenerator
+from trilemma.nets.progressive import ProgressiveCritic, ProgressiveGenerator
 from trilemma.nets.r3 import R3Critic, R3Generator
 from trilemma.nets.resnet import ResidualCritic, ResidualGenerator
 from trilemma.nets.stylegan2 import StyleGAN2Generator
@@ -38,6 +42,7 @@ from trilemma.recipe.recipe import AdversarialRecipe, DuelRecipe, Recipe, parse_
 GENERATORS: Mapping[str, Callable[..., nn.Module]] = {
     "dcgan": DCGANGenerator,
     "perceptron": PerceptronGenerator,
+    "progressive": ProgressiveGenerator,
     "r3": R3Generator,
     "residual": ResidualGenerator,
     "stylegan2": StyleGAN2Generator,
@@ -46,6 +51,7 @@ GENERATORS: Mapping[str, Callable[..., nn.Module]] = {
 CRITICS: Mapping[str, Callable[..., nn.Module]] = {
     "dcgan": DCGANCritic,
     "perceptron": PerceptronCritic,
+    "progressive": ProgressiveCritic,
     "r3": R3Critic,
     "residual": ResidualCritic,
     "stylegan2": StyleGAN2Critic,
@@ -54,7 +60,7 @@ TOLD = (style.StyleGAN2Critic, style.StyleGAN2Generator, style.StyleGAN3Generato
 
 
 def build(recipe: Recipe, own: Rows = NONE) -> Family:
-    """Make the networks, drawn from the recipe's seed, and the two phases that train them.
+    """Make the networks, drawn from the recipe's seed, and the phases that train them.
 
     own: rows that stand in no table.
     RecipeError: they are to be told labels, and the recipe knows none.
@@ -67,17 +73,26 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
     if controller is not None:
         nets["adaptive"] = controller
     loss: GanLoss = {**GAN_LOSSES, **own}[family.loss]
-    duel = Duel(partial(generate, generator), critic, loss, recipe, controller)
-    noise = {"latents": latents(family.generator.latent)} | draws(recipe, family, loss)
-    return Family(
+    styled = Styled(generator, family) if isinstance(generator, StyleGAN2Generator) else None
+    fakes: Generate = styled.generate if styled else partial(generate, generator)
+    duel = Duel(fakes, critic, loss, recipe, controller)
+    noise: dict[str, Draw] = {"latents": latents(family.generator.latent)}
+    noise |= (styled.draws() if styled else {}) | draws(recipe, family, loss)
+    more: tuple[Phase, ...] = ()
+    if family.path_length:
+        assert styled is not None, "checked with the recipe"
+        nets["path"] = length = MeanLength()
+        more = (Paths(styled, duel, length).phase(noise),)
+    made = Family(
         nets=nets,
         optimizers={
             "generator": family.generator_optimizer,
             "critic": family.critic_optimizer,
         },
-        phases=rounds(duel, family, noise),
+        phases=(*rounds(duel, family, noise), *more),
         averaged=("generator",),
         shared=Shared("fakes", "generator", duel.fakes),
+        group=group(critic),
         splits=not (leaves_marks(generator) or duel.apart),
         latents=partial(randn_each, (family.generator.latent,)),
         render=lambda nets, z, rngs, asked, options: render(nets, z, rngs, asked),
@@ -85,20 +100,20 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
         space=space_of,
         judge=untold if family.condition == "none" else None,  # else it takes labels, too
     )
+    return grown(made, duel) if family.grow_images else made
 
 
-def rounds(duel: Duel, family: DuelRecipe, noise: Mapping[str, Draw]) -> tuple[Phase, Phase]:
-    """Give the critic's phase and the generator's."""
-    return (
-        Phase(
-            name="critic",
-            trains="critic",
-            noise=noise,
-            loss=duel.critic_loss,
-            repeats=lambda at: family.critic_updates,
-            after=duel.after_critic,
-        ),
-        Phase(name="generator", trains="generator", noise=noise, loss=duel.generator_loss),
+def grown(family: Family, duel: Duel) -> Family:
+    """Put phases for each side in the place of those of the full side."""
+    generator, critic = family.nets["generator"], duel.critic
+    assert isinstance(generator, ProgressiveGenerator) and isinstance(critic, ProgressiveCritic)
+    growth = Growth(generator, critic, duel)
+    return replace(
+        family,
+        phases=tuple(growth.phases(lambda net: partial(generate, net))),
+        shared=None,  # it knows no side
+        full_from=growth.full_from,
+        measured_at=growth.costly,
     )
 
 
@@ -165,25 +180,6 @@ def halves(critic: nn.Module, family: DuelRecipe) -> None:
         )
 
 
-def draws(recipe: Recipe, family: DuelRecipe, loss: GanLoss) -> dict[str, Draw]:
-    """Name every random tensor of a step but the latents; both phases draw the same."""
-    noise: dict[str, Draw] = {}
-    shape = (recipe.data.channels, *parse_size(recipe.data.size))
-    if family.instance_noise:
-        noise |= {"on_real": gaussian(shape), "on_fake": gaussian(shape)}
-    if family.augment:
-        numbers = uniform(augmentation.count(family.augment, chosen=family.ada_target > 0))
-        noise |= {"change_real": numbers, "change_fake": numbers}
-    if family.slopes == "differences":
-        due = {"real": family.r1, "fake": family.r2}
-        noise |= {f"step_{kind}": gaussian(shape) for kind, weight in due.items() if weight}
-    if family.gp or loss.distance:
-        noise["between"] = lambda n, rng: torch.rand(n, generator=rng, device=rng.device)
-    if family.dragan:
-        noise["near"] = gaussian(shape)
-    return noise
-
-
 def make(
     table: Mapping[str, Callable[..., nn.Module]],
     net: object,
@@ -199,21 +195,6 @@ def make(
     fields = asdict(net)  # type: ignore[call-overload]
     told = {"conditions": conditions} if conditions else {}
     return table[fields.pop("name")](size=size, channels=channels, **fields, **told)
-
-
-def latents(latent: int) -> Draw:
-    """Draw z from a standard normal: (n, rng) -> [n, latent]."""
-    return lambda n, rng: torch.randn(n, latent, generator=rng, device=rng.device)
-
-
-def gaussian(shape: tuple[int, ...]) -> Draw:
-    """Draw standard normal noise: (n, rng) -> [n, *shape]."""
-    return lambda n, rng: torch.randn(n, *shape, generator=rng, device=rng.device)
-
-
-def uniform(numbers: int) -> Draw:
-    """Draw numbers even in [0, 1): (n, rng) -> [n, numbers]."""
-    return lambda n, rng: torch.rand(n, numbers, generator=rng, device=rng.device)
 
 
 def untold(nets: nn.ModuleDict, images: Tensor) -> Tensor:

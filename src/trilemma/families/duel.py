@@ -58,6 +58,16 @@ class Duel:
         """Are real and fake images scored apart? BatchNorm is not to mix them (split batch)."""
         return leaves_marks(self.critic)
 
+    @property
+    def lazy(self) -> bool:
+        """Is the slope at real images looked at by a phase of its own, in some rounds?"""
+        return self.recipe.r1 > 0 and self.recipe.r1_every > 1
+
+    @property
+    def images_a_round(self) -> int:
+        """Real images that a round takes."""
+        return self.whole_recipe.train.batch_size * self.recipe.critic_updates
+
     def critic_loss(self, batch: Batch, noise: Noise, at: TensorClock) -> Losses:
         """Tell real from fake; penalise the slope where the recipe says so."""
         recipe, condition = self.recipe, self.condition(batch)
@@ -66,12 +76,16 @@ class Duel:
             images = self.shown(batch.images, noise, "real", at)
             fakes = self.shown(fakes, noise, "fake", at).to(images.dtype)  # not autocast's bf16
         shown = {"real": images.detach(), "fake": fakes.detach()}  # fakes may be the generator's
-        due = {k: w for k, w in (("real", recipe.r1), ("fake", recipe.r2)) if w}
+        due = {
+            k: w for k, w in (("real", 0.0 if self.lazy else recipe.r1), ("fake", recipe.r2)) if w
+        }
         judged, squares = self.slopes(shown, noise, due, condition)
         scores = {kind: judged[kind].scores for kind in shown}
         losses = self.loss.critic(**scores)
         if recipe.label_real != 1:
             losses = losses + label_smoothing(scores["real"], target=recipe.label_real)
+        if recipe.drift:
+            losses = losses + recipe.drift * scores["real"].square()
         for said in judged.values():
             losses = losses + self.misnamed(said, condition)
         scalars = self.told(scores) | self.learnt(scores)
@@ -85,6 +99,15 @@ class Duel:
             if kind == "between":
                 scalars["lipschitz"] = processes.greatest(slope.max()).expand(len(slope))
         return losses, scalars
+
+    def slope_loss(self, batch: Batch, noise: Noise, at: TensorClock) -> Losses:
+        """Penalise the slope at real images for all the rounds since it was looked at last."""
+        recipe, condition = self.recipe, self.condition(batch)
+        images = self.shown(batch.images, noise, "real", at).detach()
+        due = {"real": recipe.r1 * recipe.r1_every}
+        _, squares = self.slopes({"real": images}, noise, due, condition)
+        squared, fade = squares["real"], cosine_fade(at.fraction, end=recipe.penalty_end)
+        return 0.5 * due["real"] * fade * squared, {"slope_real": squared.detach().sqrt()}
 
     def generator_loss(self, batch: Batch, noise: Noise, at: TensorClock) -> Losses:
         """Have fakes taken for real."""
@@ -211,8 +234,7 @@ class Duel:
         """Clip the critic's weights and move the chance of augmentations, where asked to."""
         self.clip()
         if self.adaptive is not None:
-            images = self.whole_recipe.train.batch_size
-            self.adaptive.move(scalars[SIGNAL], images=images)
+            self.adaptive.move(scalars[SIGNAL], images=self.whole_recipe.train.batch_size)
 
     @torch.no_grad()
     def clip(self) -> None:
@@ -257,6 +279,12 @@ def has_batch_statistics(net: nn.Module) -> bool:
     """Does an image's output depend on its batch mates?"""
     kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
     return any(isinstance(m, kinds) or getattr(m, "mixes", False) for m in net.modules())
+
+
+def group(net: nn.Module) -> int:
+    """Count the consecutive images that a network looks at together, at most; 1: each alone."""
+    mixing = [m for m in net.modules() if getattr(m, "mixes", False)]
+    return max((getattr(m, "group", 1) for m in mixing), default=1)
 
 
 def leaves_marks(net: nn.Module) -> bool:

@@ -123,6 +123,8 @@ class Family:
     guides: Mapping[str, Guide] = field(default_factory=dict)  # name of the copy -> what it copies
     begins: Mapping[str, str] = field(default_factory=dict)  # (part of) a net -> a parent's
     frozen: ModuleDict = field(default_factory=ModuleDict)  # never trained, averaged or saved
+    group: int = 1  # consecutive images that a network looks at together: divides every share
+    full_from: int = 0  # images after which a round costs what was measured; before them less
     patient_until: float = 0.0  # share of the training before which it does not stop early
     measured_at: Clock = At(0, 0.0)  # noqa: RUF009 a tuple: where a round costs most
 

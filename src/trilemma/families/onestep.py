@@ -16,18 +16,12 @@ from torch import Generator, Tensor, nn
 
 from trilemma.families import conditions, diffusion
 from trilemma.families.adaptive import adaptive
-from trilemma.families.adversarial import (
-    draws,
-    gaussian,
-    make_critic,
-    rounds,
-    untold,
-)
+from trilemma.families.adversarial import make_critic, untold
 from trilemma.families.diffusion import Asked, How, has_guide
-from trilemma.families.duel import Duel, leaves_marks
+from trilemma.families.draws import draws, gaussian
+from trilemma.families.duel import Duel, group, leaves_marks
 from trilemma.families.family import (
     Batch,
-    Clock,
     Draw,
     DrawOptions,
     Family,
@@ -39,6 +33,7 @@ from trilemma.families.family import (
 )
 from trilemma.families.own import NONE, Rows
 from trilemma.families.process import PROCESSES, Process
+from trilemma.families.rounds import once_in, rounds
 from trilemma.maths.consistency import consistency
 from trilemma.maths.gan_losses import GAN_LOSSES, GanLoss
 from trilemma.maths.noise import per_image
@@ -88,6 +83,7 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
         averaged=kept,
         begins=BEGINS,
         shared=Shared("fakes", "generator", duel.fakes),
+        group=group(critic),
         splits=not (leaves_marks(net) or duel.apart),
         latents=partial(randn_each, shape),
         render=student.render,
@@ -222,6 +218,7 @@ class Ties:
     def phases(self, shape: tuple[int, int, int]) -> tuple[Phase, ...]:
         """Give the phases that are asked for; each is a step of the generator's optimizer."""
         recipe, normal = self.student.recipe, gaussian(shape)
+        images = self.whole_recipe.train.batch_size * recipe.critic_updates
         noise: Mapping[str, Draw] = {
             "tie_noise": normal,
             "tie_level": self.student.process.level,
@@ -234,7 +231,7 @@ class Ties:
                     trains="generator",
                     noise=noise,
                     loss=self.rehearsed,
-                    repeats=self.due,
+                    repeats=once_in(recipe.rehearse, images=images),
                 )
             )
         if recipe.distill != "none":
@@ -243,11 +240,6 @@ class Ties:
                 Phase(name="distill", trains="generator", noise=rungs, loss=self.consistent)
             )
         return tuple(made)
-
-    def due(self, at: Clock) -> int:
-        """Rehearse once in so many rounds."""
-        images = self.whole_recipe.train.batch_size * self.student.recipe.critic_updates
-        return int(at.images_seen % (images * self.student.recipe.rehearse) < images)
 
     def told(self, batch: Batch) -> Tensor | None:
         """Give what the networks are told, [N, A]."""

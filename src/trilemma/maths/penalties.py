@@ -1,4 +1,6 @@
-"""Penalties on the slope of a critic."""
+"""Penalties on the slope of a critic, and on that of a generator."""
+
+import math
 
 import torch
 from torch import Tensor
@@ -7,10 +9,11 @@ from torch import Tensor
 def slopes_squared(scores: Tensor, *images: Tensor, again: bool = True) -> list[Tensor]:
     """Squared norm of the critic's gradient at each image, differentiable once more if `again`.
 
-    scores: of all images, each a function of its own image alone (no batch statistics in the
-    critic). images: [N, ...] each, require grad; several cost one pass back through the critic, as
-    one does. Returns a [N] for each, >= 0. R1 is gamma / 2 times this at real images, R2 the same
-    at fake ones. Source: Mescheder et al. 2018, arXiv:1801.04406, eq. 9 and 10.
+    scores: of all images, each a function of its own image alone; of a critic that looks at groups
+    of images, an image's slope is that of its group's scores. images: [N, ...] each, require grad;
+    several cost one pass back through the critic, as one does. Returns a [N] for each, >= 0. R1 is
+    gamma / 2 times this at real images, R2 the same at fake ones.
+    Source: Mescheder et al. 2018, arXiv:1801.04406, eq. 9 and 10.
     """
     slopes = torch.autograd.grad(scores.sum(), images, create_graph=again)
     return [slope.square().flatten(1).sum(1) for slope in slopes]
@@ -44,3 +47,24 @@ def slopes_squared_between(scores: Tensor, moved: Tensor, *, step: float) -> Ten
     the division by step^2 to the weight.
     """
     return ((moved - scores) / step).square()
+
+
+def path_lengths(images: Tensor, w: Tensor, y: Tensor) -> Tensor:
+    """Give |J^T y|, J = d images / d w, for each image: [N], differentiable once more.
+
+    images [N, C, H, W]: each a function of its own w. w [N, style]. y: as images, standard normal;
+    it is divided by the root of the places, H W, so that lengths do not grow with the side.
+    Source: Karras et al. 2020, arXiv:1912.04958, eq. 4.
+    """
+    places = images.shape[2] * images.shape[3]
+    (slope,) = torch.autograd.grad((images * y).sum() / math.sqrt(places), w, create_graph=True)
+    # a length of 0 has no derivative
+    return (slope.square().sum(1) + 1e-12).sqrt()
+
+
+def path_weight(side: int) -> float:
+    """Give the paper's weight of (|J^T y| - a)^2 of images of this side: ln 2 / (ln r - ln 2).
+
+    Its 1 / r^2 is in `path_lengths`. Source: arXiv:1912.04958, appendix B.
+    """
+    return math.log(2) / (math.log(side) - math.log(2))

@@ -104,7 +104,10 @@ class Mapping(nn.Module):
             self.register_buffer("average", torch.zeros(style))
 
     def forward(self, z: Tensor | None, condition: Tensor | None = None) -> Tensor:
-        """Map, in float32 whatever the precision; in training the mean of w is followed."""
+        """Map, in float32 whatever the precision.
+
+        In training the mean of w is followed, but not where a critic is shown the same.
+        """
         with exact(next(self.parameters())):
             return self.mapped(z, condition)
 
@@ -118,8 +121,8 @@ class Mapping(nn.Module):
         w = torch.cat(parts, 1)
         for layer in self.layers:
             w = layer(w)
-        if self.training and self.average_decay:
-            self.follow(w.detach())
+        if self.training and self.average_decay and torch.is_grad_enabled():
+            self.follow(w.detach().to(self.average.dtype))
         return w
 
     @torch.no_grad()
@@ -140,6 +143,18 @@ def normalised(x: Tensor) -> Tensor:
     Source: Karras et al. 2018, arXiv:1710.10196, section 4.2.
     """
     return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+
+
+def mixed(w: Tensor, other: Tensor, numbers: Tensor, *, share: float, rows: int) -> Tensor:
+    """Copy w [N, style] to rows; of a share of the images the later rows are of the other w.
+
+    Gives [N, rows, style]. numbers [N, 2], even in [0, 1): is an image mixed, and from which row on
+    (1 to rows - 1)? Source: Karras et al. 2019, arXiv:1812.04948, section 3.1.
+    """
+    first = 1 + (numbers[:, 1] * (rows - 1)).long()
+    first = torch.where(numbers[:, 0] < share, first, rows)
+    later = torch.arange(rows, device=w.device) >= first[:, None]
+    return torch.where(later[:, :, None], other[:, None], w[:, None])
 
 
 def truncated(w: Tensor, average: Tensor, *, psi: float, rows: int, cut: int) -> Tensor:

@@ -5,6 +5,7 @@ channels and clamps it has. Written from the papers alone.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -16,7 +17,7 @@ from trilemma.nets.conditioned import KNOWN
 from trilemma.nets.mapping import Dense, Mapping, activated, exact, truncated
 from trilemma.nets.resampling import lowered, raised
 
-Noise = Generator | Literal["const", "none"]  # drawn anew, the same for every image, or none
+Noise = Generator | Iterator[Tensor] | Literal["const", "none"]  # drawn, or given by layers
 LEAST = 4  # pixels, the side of the first maps
 EPSILON = 1e-8  # in demodulation
 
@@ -262,6 +263,8 @@ class Layer(nn.Module):
         if isinstance(noise, Generator):
             shape = (len(maps), 1, *maps.shape[2:])
             drawn = torch.randn(shape, generator=noise, device=noise.device).to(maps)
+        elif isinstance(noise, Iterator):
+            drawn = next(noise).to(maps)
         else:
             drawn = self.constant.to(maps.dtype)
         return maps + drawn * self.strength.to(maps.dtype)

@@ -5,6 +5,7 @@ from itertools import pairwise
 from trilemma.errors import RecipeError
 from trilemma.recipe.checking_diffusion import check_diffusion
 from trilemma.recipe.checking_networks import check_critic, check_generator
+from trilemma.recipe.checking_style import check_ways
 from trilemma.recipe.networks import EncoderCritic, OwnCritic, UNet
 from trilemma.recipe.own import check_path, is_path
 from trilemma.recipe.ranges import each, known, not_negative, positive, share
@@ -35,8 +36,10 @@ def check_duel(family: DuelRecipe, size: tuple[int, int]) -> None:
         known("family.loss", family.loss, GAN_LOSSES)
     _augmented(family, size)
     each(family, "family", not_negative, "instance_noise instance_noise_images r1 r2 penalty_end")
-    each(family, "family", not_negative, "gp dragan clip_weights auxiliary")
-    each(family, "family", positive, "critic_updates slope_step dragan_std condition_width")
+    each(family, "family", not_negative, "gp dragan drift clip_weights auxiliary")
+    each(
+        family, "family", positive, "critic_updates r1_every slope_step dragan_std condition_width"
+    )
     _lipschitz(family)
     if not 0.5 < family.label_real <= 1:
         raise RecipeError(
@@ -49,6 +52,7 @@ def check_duel(family: DuelRecipe, size: tuple[int, int]) -> None:
         )
     if isinstance(family, AdversarialRecipe):
         check_generator(family.generator, size)
+        check_ways(family)
         if isinstance(family.critic, EncoderCritic):
             raise RecipeError(
                 "family.critic.name = 'encoder' is half of a denoiser, which family.kind = "

@@ -4,7 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trilemma.errors import RecipeError
-from trilemma.recipe.checking_style import check_style_critic, check_stylegan2, check_stylegan3
+from trilemma.recipe.checking_style import (
+    check_progressive,
+    check_style_critic,
+    check_stylegan2,
+    check_stylegan3,
+)
 from trilemma.recipe.networks import (
     Critic,
     DCGANCritic,
@@ -22,7 +27,13 @@ from trilemma.recipe.networks import (
 )
 from trilemma.recipe.own import check_network
 from trilemma.recipe.ranges import each, positive
-from trilemma.recipe.style import StyleGAN2Critic, StyleGAN2Generator, StyleGAN3Generator
+from trilemma.recipe.style import (
+    ProgressiveCritic,
+    ProgressiveGenerator,
+    StyleGAN2Critic,
+    StyleGAN2Generator,
+    StyleGAN3Generator,
+)
 
 Size = tuple[int, int]  # height, width
 
@@ -97,6 +108,8 @@ CHECKS: Mapping[type, Check] = {  # by network: (it, its place in the recipe, th
     OwnGenerator: _own,
     PerceptronCritic: _dense,
     PerceptronGenerator: _dense,
+    ProgressiveCritic: check_progressive,
+    ProgressiveGenerator: check_progressive,
     R3Critic: _bottlenecks,
     R3Generator: _bottlenecks,
     ResidualCritic: _pyramid,

@@ -1,9 +1,12 @@
-"""Are style-based networks possible, each alone and at the images' size?"""
+"""Are networks that grow, and style-based ones, possible at the images' size, and together?"""
 
 from trilemma.errors import RecipeError
-from trilemma.recipe.ranges import each, inside, known, not_negative, positive
+from trilemma.recipe.ranges import each, inside, known, not_negative, positive, share
+from trilemma.recipe.recipe import AdversarialRecipe
 from trilemma.recipe.style import (
     ACTIVATIONS,
+    ProgressiveCritic,
+    ProgressiveGenerator,
     StyleGAN2Critic,
     StyleGAN2Generator,
     StyleGAN3Generator,
@@ -12,6 +15,51 @@ from trilemma.recipe.style import (
 Size = tuple[int, int]  # height, width
 LEAST = 4  # pixels, the side of the first maps
 SIDE_MIN = 8  # pixels
+
+
+def check_progressive(
+    net: ProgressiveGenerator | ProgressiveCritic, prefix: str, size: Size
+) -> None:
+    """Refuse a growing network that has no such size."""
+    each(net, prefix, positive, "width width_max")
+    _power_of_two(net.name, prefix, size)
+    if isinstance(net, ProgressiveCritic):
+        positive(f"{prefix}.group", net.group)
+        not_negative(f"{prefix}.group_maps", net.group_maps)
+        _group_maps(net, prefix, last=min(net.width_max, net.width * size[0] // LEAST))
+
+
+def check_ways(family: AdversarialRecipe) -> None:
+    """Refuse ways to train that these networks have not: growth, mixing, path lengths."""
+    each(family, "family", not_negative, "grow_images path_length")
+    each(family, "family", positive, "path_every")
+    share("family.mixing", family.mixing)
+    _growing(family)
+    for name in ("mixing", "path_length"):
+        if getattr(family, name) and not isinstance(family.generator, StyleGAN2Generator):
+            raise RecipeError(
+                f"family.{name} is {getattr(family, name):g}, which is for family.generator.name = "
+                f"'stylegan2', not '{family.generator.name}'; set family.{name} = 0.0"
+            )
+
+
+def _growing(family: AdversarialRecipe) -> None:
+    grows = isinstance(family.generator, ProgressiveGenerator)
+    if grows != isinstance(family.critic, ProgressiveCritic):
+        raise RecipeError(
+            f"family.generator.name = '{family.generator.name}' and family.critic.name = "
+            f"'{family.critic.name}'; progressive networks grow together: name both so, or neither"
+        )
+    if family.grow_images and not grows:
+        raise RecipeError(
+            f"family.grow_images is {family.grow_images}, and family.generator.name = "
+            f"'{family.generator.name}' does not grow; set family.grow_images = 0"
+        )
+    if grows and family.condition != "none":
+        raise RecipeError(
+            f"family.condition = '{family.condition}', and progressive networks are told nothing; "
+            "name 'stylegan2' for both networks, or set family.condition = 'none'"
+        )
 
 
 def check_stylegan2(net: StyleGAN2Generator, prefix: str, size: Size) -> None:
@@ -28,7 +76,10 @@ def check_style_critic(net: StyleGAN2Critic, prefix: str, size: Size) -> None:
     each(net, prefix, positive, "group mapping_rate")
     each(net, prefix, not_negative, "group_maps asked layers clamp")
     _doubled(net, prefix, size)
-    last = net.widths[0] if net.widths else net.width_max
+    _group_maps(net, prefix, last=net.widths[0] if net.widths else net.width_max)
+
+
+def _group_maps(net: StyleGAN2Critic | ProgressiveCritic, prefix: str, *, last: int) -> None:
     if net.group_maps and last % net.group_maps:
         raise RecipeError(
             f"{prefix}.group_maps is {net.group_maps}; allowed: what divides {last}, the channels "

@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from trilemma.recipe.style import StyleGAN2Critic, StyleGAN2Generator, StyleGAN3Generator
+from trilemma.recipe.style import (
+    ProgressiveCritic,
+    ProgressiveGenerator,
+    StyleGAN2Critic,
+    StyleGAN2Generator,
+    StyleGAN3Generator,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +206,7 @@ class OwnDenoiser:
 Generator = (
     DCGANGenerator
     | PerceptronGenerator
+    | ProgressiveGenerator
     | R3Generator
     | ResidualGenerator
     | StyleGAN2Generator
@@ -210,6 +217,7 @@ Critic = (
     DCGANCritic
     | EncoderCritic
     | PerceptronCritic
+    | ProgressiveCritic
     | R3Critic
     | ResidualCritic
     | StyleGAN2Critic

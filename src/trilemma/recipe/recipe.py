@@ -73,10 +73,12 @@ class DuelRecipe:
     instance_noise: float = 0.0  # std, image units, added to what the critic sees
     instance_noise_images: int = 0  # images until that noise is gone; 0: at the end
     r1: float = 0.0  # weight gamma of the R1 penalty (slope at real images); 0: off
+    r1_every: int = 1  # rounds between looks at that slope; its weight is so many times larger
     r2: float = 0.0  # weight gamma of the R2 penalty (slope at fake images); 0: off
     gp: float = 0.0  # weight lambda of (slope - 1)^2 between real and fake (WGAN-GP); 0: off
     dragan: float = 0.0  # weight lambda of (slope - 1)^2 near real images (DRAGAN); 0: off
     dragan_std: float = 0.25  # std of the way from them, image units
+    drift: float = 0.0  # weight of score^2 at real images (ProGAN: 0.001, beside gp); 0: off
     clip_weights: float = 0.0  # largest weight of the critic after a step (WGAN: 0.01); 0: off
     slopes: Literal["exact", "differences"] = "exact"  # of r1, r2: by gradient, or by score steps
     slope_step: float = 0.1  # std of that step, image units
@@ -98,6 +100,10 @@ class AdversarialRecipe(DuelRecipe):
     """A generator and a critic."""
 
     kind: Literal["adversarial"] = "adversarial"
+    grow_images: int = 0  # of progressive networks, images at each side; 0: full side at once
+    mixing: float = 0.0  # of stylegan2, share of fakes whose last layers have another style; 0: off
+    path_length: float = 0.0  # of stylegan2, factor on its paper's weight of path lengths; 0: off
+    path_every: int = 8  # rounds between looks at those lengths; the weight is so many times larger
     generator: Generator = field(default_factory=DCGANGenerator)
 
 

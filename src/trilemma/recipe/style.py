@@ -1,4 +1,4 @@
-"""The sizes of style-based networks, as dataclasses; `name` says which one it is."""
+"""The sizes of networks that grow and of style-based ones; `name` says which one it is."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,6 +6,28 @@ from typing import Literal
 ACTIVATIONS = (
     "elu", "linear", "lrelu", "relu", "selu", "sigmoid", "softplus", "swish", "tanh",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressiveGenerator:
+    """Convolutions and normalised features, one side after the other (Karras et al. 2018)."""
+
+    name: Literal["progressive"] = "progressive"
+    latent: int = 512  # numbers in the latent vector z
+    width: int = 32  # channels at the full side; doubled at every halving; the paper at 1024: 16
+    width_max: int = 512  # channels, at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressiveCritic:
+    """The same turned round, and how varied a batch is (Karras et al. 2018)."""
+
+    name: Literal["progressive"] = "progressive"
+    width: int = 32  # channels at the full side; doubled at every halving; the paper at 1024: 16
+    width_max: int = 512  # channels, at most
+    group: int = 4  # images whose deviation is taken together, at most
+    group_maps: int = 1  # maps of that deviation; 0: none
+    spectral_norm: Literal[False] = False  # its weights are scaled already
 
 
 @dataclass(frozen=True, kw_only=True)
