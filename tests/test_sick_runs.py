@@ -67,7 +67,7 @@ def test_an_exploding_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "not_finite" in found(out) and "not_finite" in told(out)
     assert "ill? numbers that are none" in (out / "train.log").read_text("utf-8")
     assert main(["diagnose", str(out)]) == 0
-    assert "lower both learning rates" in capsys.readouterr().out
+    assert "lower --lr to the preset's" in capsys.readouterr().out
 
 
 @pytest.mark.slow
