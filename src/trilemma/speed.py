@@ -2,10 +2,12 @@
 
 import ctypes
 import math
+import mmap
 import os
 import statistics
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -18,6 +20,7 @@ from trilemma.scores import Score
 WARM_UPS, LEAST, MOST, SECONDS = 1, 3, 20, 2.0  # timed runs: at least 3, at most 20 or 2 seconds
 BATCH = 64
 PROCESS = Path("/proc/self")  # of Linux: what is known of this process
+TRIED = 32 * 2**20  # bytes that are held and given back, to see whether the peak is kept
 FORGET_PEAK = "5"  # written to clear_refs: the peak starts again from what is held now
 
 
@@ -92,11 +95,25 @@ def forget_peak(device: torch.device) -> float:
         ctypes.CDLL(None).malloc_trim(0)
     except (AttributeError, OSError, TypeError):
         return math.nan  # not glibc: what is kept for later cannot be told from what is used
+    return process_bytes("VmRSS") if begun_anew() and keeps_peak() else math.nan
+
+
+def begun_anew() -> bool:
+    """Let the system's peak start again from what is held now, where it can be told to."""
     try:
         (PROCESS / "clear_refs").write_text(FORGET_PEAK, encoding="ascii")
     except OSError:
-        return math.nan
-    return process_bytes("VmRSS")
+        return False
+    return True
+
+
+@cache
+def keeps_peak() -> bool:
+    """Try whether this system remembers bytes that were held and given back; not all do."""
+    with mmap.mmap(-1, TRIED) as pages:
+        pages.write(b"1" * TRIED)
+    kept = process_bytes("VmHWM") - process_bytes("VmRSS") > TRIED / 2
+    return kept and begun_anew()
 
 
 def peak(device: torch.device) -> float:
