@@ -16,7 +16,7 @@ import tiny
 from handmade import RECIPE, make_run, noise, seeded
 from trilemma import scoring
 from trilemma.cli.main import main
-from trilemma.comparison import Comparison, compare, facts
+from trilemma.comparison import Comparison, compare
 from trilemma.data.named import read_digits
 from trilemma.errors import RunError
 from trilemma.evaluation import read_scores
@@ -25,6 +25,7 @@ from trilemma.report import lineup, place, words
 from trilemma.report.contents import Note
 from trilemma.report.page import render
 from trilemma.sampling import Drawer, draw, load_generator
+from trilemma.scorefile import facts
 
 N = 100
 DIFFUSION = presets.find("tiny-diffusion").recipe
@@ -183,7 +184,9 @@ def test_files_of_a_report(whole: Comparison, tmp_path: Path) -> None:
     kept = read_scores(page.parent / "scores.json")
     assert kept.columns == whole.contents.scores.columns
     assert len(kept.scores) == len(whole.contents.scores.scores)
-    assert facts(whole) == json.loads((page.parent / "scores.json").read_text("utf-8"))
+    assert facts(whole.contents.scores) == json.loads(
+        (page.parent / "scores.json").read_text("utf-8")
+    )
     text = page.read_text(encoding="utf-8")
     for said in ("tiny-gan (3 seeds)", "diffusion", "trilemma compare /", "digits:test"):
         assert said in text

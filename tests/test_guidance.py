@@ -112,3 +112,24 @@ def test_a_guide_follows_the_average_until_its_moment() -> None:
     assert torch.equal(guide1, guide3)
     assert (last - guide3).abs().min() > 0.3
     assert not average.nets["guide"].get_parameter("first.weight").requires_grad
+
+
+def test_whose_noise_is_little_is_guided_whatever_stands_beside_it() -> None:
+    """Distillation has images of several levels in one batch: each is decided by its own."""
+    family = diffusion.build(recipe_of(guidance=2.0, guide_below=0.5))
+    nets = nn.ModuleDict({"generator": family.nets["generator"], "guide": family.nets["generator"]})
+    how = diffusion.How("heun", 2, 2.0, 0.5)
+
+    class Says:
+        """A process whose guide says 1 and whose network says 3 of everything."""
+
+        said = 0
+
+        def denoised(self, net: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
+            self.said += 1
+            return torch.full_like(x, 3.0 if self.said % 2 else 1.0)
+
+    x = torch.zeros(2, 1, 4, 4)
+    for sigmas, expected in (((0.3, 2.0), [5, 3]), ((2.0, 0.3), [3, 5]), ((0.1, 0.2), [5, 5])):
+        denoise = diffusion.denoiser(Says(), nets, how)  # type: ignore[arg-type]
+        assert denoise(x, torch.tensor(sigmas)).mean((1, 2, 3)).tolist() == expected

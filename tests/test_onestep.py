@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from trilemma.families.family import At, Batch, DrawOptions, Family
 from trilemma.recipe import files, presets
 from trilemma.recipe.checking import check
 from trilemma.recipe.following import after
-from trilemma.recipe.networks import DCGANCritic, EncoderCritic
+from trilemma.recipe.networks import DCGANCritic, EncoderCritic, OwnDenoiser
 from trilemma.recipe.recipe import OneStepRecipe, OptimizerRecipe, Recipe, StartRecipe
 from trilemma.sampling import drawn, load_generator
 
@@ -65,7 +66,7 @@ def begun(parent: Path, lr: float = 1e-3, **family: object) -> Recipe:
     return replace(whole, start=StartRecipe(run=str(parent)), seed=5)
 
 
-def edm(x: Tensor, sigma: float, net: nn.Module, sigma_data: float = 0.5) -> Tensor:
+def edm(x: Tensor, sigma: float, net: Callable[..., Tensor], sigma_data: float = 0.5) -> Tensor:
     """Write out Karras et al. 2022, table 1, for one level."""
     root = math.sqrt(sigma**2 + sigma_data**2)
     level = torch.full((len(x),), math.log(sigma) / 4)
@@ -154,17 +155,47 @@ def test_two_steps_put_noise_on_the_first_picture() -> None:
 
 
 def test_rehearsing_is_the_old_loss_once_in_so_many_rounds() -> None:
+    """(sigma^2 + s^2) / (sigma s)^2 times the squared error of D, table 1 of Karras et al. 2022."""
     family = woken(build(recipe_of(replace(ONESTEP, rehearse=3))))
     phase = family.phases[2]
     due = [phase.repeats(At(round_ * 8, 0.0)) for round_ in range(7)]
     assert due == [1, 0, 0, 1, 0, 0, 1]
-    images, eps = torch.randn(2, 3, 1, 28, 28, generator=Generator().manual_seed(1))
-    level = torch.tensor([-1.0, 0.0, 1.0])
-    old = build(replace(recipe_of(), family=tiny.DIFFUSION))
-    old.nets["generator"].load_state_dict(family.nets["generator"].state_dict())
-    noise = {"tie_noise": eps, "tie_level": level, "noise": eps, "level": level}
-    losses, _ = phase.loss(Batch(images), noise, CLOCK)
-    torch.testing.assert_close(losses, old.phases[0].loss(Batch(images), noise, CLOCK)[0])
+    images, eps = torch.randn(2, 1, 1, 28, 28, generator=Generator().manual_seed(1))
+    losses, _ = phase.loss(Batch(images), {"noise": eps, "level": torch.tensor([0.5])}, CLOCK)
+    sigma, s = math.exp(-1.2 + 1.2 * 0.5), 0.5
+    errors = edm(images + sigma * eps, sigma, family.nets["generator"]) - images
+    expected = (sigma**2 + s**2) / (sigma * s) ** 2 * errors.square().mean((1, 2, 3))
+    torch.testing.assert_close(losses, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_rehearsing_leaves_labels_out_as_often_as_before() -> None:
+    """The old task of a denoiser that is told labels: its phase draws who is told nothing."""
+    before = replace(tiny.DIFFUSION, condition="labels")
+    told = replace(ONESTEP, rehearse=1, denoiser=before, condition="projection")
+    recipe = recipe_of(told)
+    recipe = replace(recipe, data=replace(recipe.data, labels=("a", "b")))
+    assert {"noise", "level", "untold"} == set(build(recipe).phases[2].noise)
+
+
+def test_one_step_draws_what_is_asked_for() -> None:
+    """G(z | row) is the denoiser's answer under that row, whatever those that it keeps are."""
+    before = replace(tiny.DIFFUSION, condition="labels")
+    recipe = recipe_of(replace(ONESTEP, denoiser=before, condition="projection"))
+    recipe = replace(recipe, data=replace(recipe.data, labels=("a", "b")))
+    family = woken(build(recipe))
+    nets = nn.ModuleDict({name: family.nets[name] for name in family.averaged})
+    z = torch.randn(2, 1, 28, 28, generator=Generator().manual_seed(1))
+    rows = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    rngs = [Generator().manual_seed(seed) for seed in (1, 2)]
+    with torch.no_grad():
+        found = family.render(nets, z, rngs, rows, DrawOptions())
+
+        def told(x: Tensor, level: Tensor) -> Tensor:
+            return nets["generator"](x, level, rows)  # type: ignore[no-any-return]
+
+        expected = edm(2.5 * z, 2.5, told).clamp(-1, 1)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert (found[0] != family.render(nets, z, rngs, rows.flip(0), DrawOptions())[0]).any()
 
 
 @pytest.mark.parametrize("more", [{}, {"levels": (0.6,), "rehearse": 2}, "distilled"])
@@ -204,7 +235,10 @@ def test_what_cannot_be_is_refused_in_one_line() -> None:
         check(preset)
     with pytest.raises(RecipeError, match="allowed behind --from, for one step: a run of kind"):
         after(preset, tiny.recipe(""), "a-gan")
+    own = replace(tiny.DIFFUSION, generator=OwnDenoiser(name="my_module:Net"))
     wrong = {
+        "family.steps is 2, more than the 1": {"steps": 2},
+        "from the network unet": {"denoiser": own},
         "family.levels": {"levels": (0.5, 0.9)},
         "trained without labels": {"condition": "projection"},
         "set both": {"distill": "consistency"},

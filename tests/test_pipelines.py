@@ -17,10 +17,11 @@ from test_ring import RECIPE as RING
 from trilemma import pipelines
 from trilemma.captions import GAP
 from trilemma.cli.main import main
+from trilemma.enlargements import bicubic
 from trilemma.errors import MissingExtraError, NoSpaceError, RunError, TrilemmaError
 from trilemma.images import Pixels
 from trilemma.nets.srvgg import SRVGGNetCompact
-from trilemma.pipelines import BASELINE, COMPARED, GRID, bicubic, pipeline
+from trilemma.pipelines import BASELINE, COMPARED, GRID, pipeline
 from trilemma.recipe.recipe import UpscaleRecipe
 from trilemma.upscalers import Upscaler
 from trilemma.upscaling import Manner
@@ -94,7 +95,7 @@ def test_every_picture_is_what_sample_draws_repeated(run: str, tmp_path: Path) -
     for index, picture in enumerate(large):
         assert same(generator[index], picture)
         assert same(given[index], picture)
-        assert same(cubic[index], bicubic(drawn[index : index + 1], 4)[0])
+        assert same(cubic[index], bicubic(drawn[index : index + 1], (112, 112))[0])
         assert not same(other[index], picture)
     assert "near: x4, float32" in lines
     assert any(line.endswith("3 images from best, seeds 7 to 9") for line in lines)
@@ -253,7 +254,7 @@ def test_bicubic_goes_on_with_a_slope() -> None:
     """Cubic interpolation with Keys' kernel repeats straight lines, but for its borders."""
     ramp = np.arange(0, 240, 8, dtype=np.uint8)
     small = np.broadcast_to(ramp[None, None, :, None], (1, 4, 30, 1))
-    made = bicubic(np.ascontiguousarray(small), 4)
+    made = bicubic(np.ascontiguousarray(small), (16, 120))
     assert made.shape == (1, 16, 120, 1)
     places = (np.arange(120) + 0.5) / 4 - 0.5
     expected = np.floor(8 * places + 0.5)

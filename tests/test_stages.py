@@ -417,4 +417,12 @@ def test_a_stage_that_goes_on_from_a_denoiser_takes_over_what_that_is(tmp_path: 
     assert second.family.condition == "projection"
     assert (second.data, second.start.run) == (first.data, "{denoise}")
     assert (first.train.minutes, second.train.minutes) == (1.4, 2.6)
+    typed = ["--stage.denoise.family.generator.width", "16", "--stage.onestep.data.flip"]
+    typed += ["--stage.onestep.family.denoiser.steps", "7"]
+    changed = parse_training(["mnist-onestep", "--data.root", str(tmp_path), *typed])
+    assert isinstance(changed, StagesCommand)
+    last = changed.stages[1].recipe
+    assert isinstance(last.family, OneStepRecipe)
+    assert (last.data.flip, last.family.denoiser.steps) == (True, 7)
+    assert last.family.denoiser.generator.width == 16
     check_stages(command.stages)

@@ -359,7 +359,9 @@ def test_twelve_megapixels_take_less_than_two_gigabytes(
 
 
 SLOWLY = """
+import signal
 import time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell starts us with &
 def slow(upscaler):
     forward = upscaler.net.forward
     def waits(images):

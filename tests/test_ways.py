@@ -2,15 +2,22 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 import tiny
 from trilemma import watch
+from trilemma.assessing import assessed
+from trilemma.betweenseeds import settled
+from trilemma.cli.main import main
 from trilemma.comparison import compare
-from trilemma.errors import RunError
+from trilemma.errors import RecipeError, RunError
+from trilemma.export import export
 from trilemma.families.family import DrawOptions
 from trilemma.runs import find_run
-from trilemma.scoring import sampler_name
+from trilemma.sampling import load_generator, sampler_name
+from trilemma.sides import How
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +61,89 @@ def test_one_run_stands_at_several_points(run: Path) -> None:
     assert shown == ["denoiser", "denoiser, steps 5", "denoiser, sampler ddim, steps 4"]
     assert "steps=5" in made.contents.command
     assert (made.scored[0].pixels != made.scored[1].pixels).any()
+
+
+@pytest.fixture(scope="module")
+def gan(run: Path) -> Path:
+    """Train a little GAN beside it."""
+    recipe = tiny.recipe(run.parent / "digits.npz")
+    return watch.train(recipe, out=run.parent / "gan").folder.path
+
+
+@pytest.fixture(scope="module")
+def post(run: Path) -> Path:
+    """Post-train the denoiser for one step and for two."""
+    from trilemma.recipe.following import begun
+    from trilemma.recipe.networks import DCGANCritic
+    from trilemma.recipe.recipe import OneStepRecipe
+
+    critic = DCGANCritic(width=4, width_max=8, batchnorm=False)
+    settings = OneStepRecipe(loss="relativistic", critic=critic, levels=(0.5,))
+    recipe = begun(tiny.recipe("", settings, images=16), find_run(str(run)).recipe, str(run))
+    return watch.train(recipe, out=run.parent / "post").folder.path
+
+
+def test_every_verb_that_draws_keeps_the_way(run: Path, post: Path, tmp_path: Path) -> None:
+    plain = drawn_of(str(post), tmp_path / "a.npy")
+    asked = drawn_of(f"{post}@steps=5", tmp_path / "b.npy")
+    teacher = drawn_of(f"{run}@steps=5", tmp_path / "c.npy")
+    assert (asked == teacher).all() and (plain != teacher).any()
+    scores = assessed(f"{post}@steps=5", n=12, how=How(extractor="pixels")).scores
+    assert {(score.run, score.sampler) for score in scores.scores if score.metric == "fd"} == {
+        ("post@steps=5", "heun-5")
+    }
+
+
+def drawn_of(name: str, path: Path) -> np.ndarray:
+    """Draw four images with the verb."""
+    assert main(["sample", name, "--n", "4", "--format", "npy", "--out", str(path)]) == 0
+    return np.load(path)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("way", "sampler", "steps"),
+    [("", "", 0), ("@steps=1", "", 1), ("@steps=9", "", 9), ("@sampler=ddim", "ddim", 0)],
+)
+def test_explore_goes_the_way_that_was_asked_for(
+    post: Path, way: str, sampler: str, steps: int
+) -> None:
+    found = find_run(f"{post}{way}")
+    assert settled(found, DrawOptions(), print) == DrawOptions(sampler=sampler, steps=steps)
+
+
+def test_explore_refuses_what_draws_between_two_seeds(run: Path, post: Path) -> None:
+    with pytest.raises(RecipeError, match="in 2 steps it draws new noise"):
+        settled(find_run(f"{post}@steps=2"), DrawOptions(), print)
+    with pytest.raises(RecipeError, match="sampler ancestral draws new noise"):
+        settled(find_run(f"{run}@sampler=ancestral"), DrawOptions(), print)
+
+
+def test_what_has_no_way_to_choose_or_says_it_twice_is_refused(
+    run: Path, gan: Path, post: Path, tmp_path: Path
+) -> None:
+    cpu = torch.device("cpu")
+    with pytest.raises(RunError, match="draws in one way; drop 'steps=20'"):
+        load_generator(find_run(f"{gan}@steps=20"), device=cpu)
+    with pytest.raises(RunError, match="guidance is of the denoiser as it was"):
+        load_generator(find_run(f"{post}@guidance=2"), device=cpu)
+    with pytest.raises(RunError, match="says one thing twice"):
+        find_run(f"{run}@steps=20,steps=30")
+    with pytest.raises(RunError, match="a bundle draws as its recipe says"):
+        export(f"{post}@steps=5", tmp_path / "bundle", device=cpu)
+
+
+def test_weights_are_counted_of_those_that_draw(run: Path, post: Path) -> None:
+    """One network in one step; the teacher's, which has no guide here, as before."""
+    cpu = torch.device("cpu")
+    one, many, before = (
+        load_generator(find_run(name), device=cpu)
+        for name in (str(post), f"{post}@steps=5", str(run))
+    )
+    assert one.parameters == many.parameters == before.parameters
+    assert len(one.nets) == 2
+
+
+def test_several_steps_of_one_run_are_one_curve(run: Path) -> None:
+    names = [f"{run}@steps=3", f"{run}@steps=5"]
+    made = compare(names, n=12, extractor="pixels", device="cpu", few_steps=True, few_steps_n=12)
+    assert [curve.run for curve in made.contents.few_steps] == ["denoiser, steps 3"]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from trilemma.recipe.recipe import AdversarialRecipe, DiffusionRecipe, Recipe, UpscaleRecipe
+from trilemma.recipe.recipe import DiffusionRecipe, DuelRecipe, Recipe, UpscaleRecipe
 
 DIFFERENCES = ("relativistic", "wasserstein")  # losses of no middle: ADA's target is .77 for them
 
@@ -15,12 +15,12 @@ class Advice(NamedTuple):
     news: Callable[[Recipe], bool] = lambda recipe: True
 
 
-def adversarial(recipe: Recipe) -> AdversarialRecipe | None:
-    """Give the GAN of a recipe; None: it is none."""
-    return recipe.family if isinstance(recipe.family, AdversarialRecipe) else None
+def adversarial(recipe: Recipe) -> DuelRecipe | None:
+    """Give what has a critic that is trained against; None: it has none."""
+    return recipe.family if isinstance(recipe.family, DuelRecipe) else None
 
 
-def gan(has: Callable[[AdversarialRecipe], bool]) -> Callable[[Recipe], bool]:
+def gan(has: Callable[[DuelRecipe], bool]) -> Callable[[Recipe], bool]:
     """Make a question about GANs one about recipes; of others the answer is no."""
 
     def asked(recipe: Recipe) -> bool:
@@ -46,17 +46,22 @@ def lacks_critic(recipe: Recipe) -> bool:
     )
 
 
-def unbound(family: AdversarialRecipe) -> bool:
+def has_width(recipe: Recipe, net: str) -> bool:
+    """Is a network's width a setting of this recipe?"""
+    return hasattr(getattr(recipe.family, net, None), "width")
+
+
+def unbound(family: DuelRecipe) -> bool:
     """Does nothing bound the critic's slope, and is it one image's own?"""
     return not (bound(family) or batchnorm(family))
 
 
-def bound(family: AdversarialRecipe) -> bool:
+def bound(family: DuelRecipe) -> bool:
     """Does something bound the critic's slope?"""
     return bool(family.r1 or family.gp or family.dragan or family.clip_weights)
 
 
-def batchnorm(family: AdversarialRecipe) -> bool:
+def batchnorm(family: DuelRecipe) -> bool:
     """Has the critic batch norm, with which no penalty goes?"""
     return bool(getattr(family.critic, "batchnorm", False))
 
@@ -186,14 +191,15 @@ ADAPTIVE_PAIRS = Advice(
 )
 SMALLER_CRITIC = Advice(
     ("a smaller critic (--family.critic.width)", "um crítico menor (--family.critic.width)"),
-    lambda recipe: not lacks_critic(recipe),
+    lambda recipe: not lacks_critic(recipe) and has_width(recipe, "critic"),
 )
 EARLIER_END = Advice(
     ("an earlier end (--early-stop)", "parar antes (--early-stop)"),
     lambda recipe: not recipe.train.early_stop,
 )
 SMALLER_NETWORK = Advice(
-    ("a smaller network (--family.generator.width)", "uma rede menor (--family.generator.width)")
+    ("a smaller network (--family.generator.width)", "uma rede menor (--family.generator.width)"),
+    lambda recipe: has_width(recipe, "generator"),
 )
 LOOK_AT_COPIES = Advice(
     (

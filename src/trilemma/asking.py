@@ -108,13 +108,24 @@ def _number(text: str) -> float:
         return float("nan")  # outside every range: refused with what is allowed
 
 
+Progress = Callable[[int, int], None]
+Draw = Callable[[Drawer, Sequence[int], Progress], Pixels]
+
+
+def in_batches(
+    drawer: Drawer, seeds: Sequence[int], progress: Progress, batch: int = BATCH
+) -> Pixels:
+    """Draw seeds, keeping nothing."""
+    return drawn_together(drawer, seeds, batch=batch, progress=progress)
+
+
 def drawn_as(
     drawer: Drawer,
     wanted: Sequence[Asked],
     seeds: Sequence[int],
     *,
-    batch: int = BATCH,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    draw: Draw = in_batches,
+    progress: Progress = lambda done, total: None,
 ) -> Pixels:
     """Draw the same seeds for everything that is asked for, uint8 [wanted x seeds, H, W, C]."""
     parts: list[Pixels] = []
@@ -123,8 +134,7 @@ def drawn_as(
         def told(done: int, total: int) -> None:
             progress(len(parts) * total + done, len(wanted) * total)
 
-        asked_for = replace(drawer, asked=one.row)
-        parts.append(drawn_together(asked_for, seeds, batch=batch, progress=told))
+        parts.append(draw(replace(drawer, asked=one.row), seeds, told))
     return np.concatenate(parts)
 
 

@@ -4,7 +4,7 @@ import datetime as dt
 import html
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +19,7 @@ from trilemma.contenders import Contender, contenders, refuse_alone, shown
 from trilemma.cropviews import crops
 from trilemma.enlargements import Look
 from trilemma.errors import DataError, RunError
-from trilemma.evaluation import SCHEMA, STANDARD, write_scores
+from trilemma.evaluation import STANDARD, write_scores
 from trilemma.extracting import extractor_for
 from trilemma.fewsteps import Hearing, checked, curves, firsts, mark
 from trilemma.grouping import gathered, group_names, grouped, told_apart
@@ -31,7 +31,6 @@ from trilemma.report.place import PAGE, STEPS, holds_report
 from trilemma.report.plots import write_plots
 from trilemma.report.steps import write_steps
 from trilemma.report.tables import write_csv, write_latex
-from trilemma.runfolder import finite
 from trilemma.runs import Found, find_seeds
 from trilemma.runviews import little_trained, modes_met, view
 from trilemma.scores import joined
@@ -251,10 +250,3 @@ def notes(one: Scored) -> list[Note]:
         percent = (("n", round(100 * one.speed.crowding)),)
         said.append(Note("note_crowded", percent, said=one.found.name))
     return said
-
-
-def facts(comparison: Comparison) -> Mapping[str, Any]:
-    """Give the scores as scores.json has them, in plain values, as `--json` prints them."""
-    plain = finite({"schema": SCHEMA, **asdict(comparison.contents.scores)})
-    assert isinstance(plain, dict), "a mapping stays one"
-    return plain

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from trilemma import devices, directions, processes
-from trilemma.asking import Asked, asked, drawn_as
+from trilemma.asking import Asked, asked, drawn_as, in_batches
 from trilemma.devices import Choice, Precision
 from trilemma.errors import RunError
 from trilemma.families.family import DrawOptions
@@ -79,7 +80,8 @@ def sample(
         def told(done: int, total: int, number: int = number) -> None:
             progress(number * n + done * n // total, len(jobs) * n)
 
-        pixels = drawn_as(job.drawer, job.wanted, seeds, batch=batch, progress=told)
+        draw = partial(in_batches, batch=batch)
+        pixels = drawn_as(job.drawer, job.wanted, seeds, draw=draw, progress=told)
         drawn.append((job.name, Drawn(pixels, job.wanted)))
     if processes.rank():
         return []
@@ -96,9 +98,9 @@ def sample(
 
 def unlike(found: Sequence[Found]) -> list[str]:
     """Name runs for their files: those of one name by their checkpoint, too, else by a number."""
-    names = [run.name for run in found]
+    names = [run.label for run in found]
     longer = [
-        f"{run.name}@{run.checkpoint}" if names.count(run.name) > 1 else run.name for run in found
+        f"{run.name}@{run.checkpoint}" if names.count(run.label) > 1 else run.label for run in found
     ]
     return [
         f"{name}-{place}" if longer.count(name) > 1 else name

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trilemma import counting, directions, telling, video
+from trilemma import directions, telling, video
+from trilemma.betweenseeds import settled
 from trilemma.devices import autocast
-from trilemma.errors import DataError, OfflineError, RecipeError, RunError
+from trilemma.errors import DataError, OfflineError, RunError
 from trilemma.extracting import extractor_for
 from trilemma.families.family import DrawOptions
 from trilemma.families.spaces import Space
@@ -26,12 +27,10 @@ from trilemma.latents import latents_of, pictures_of, points_of, styles_of
 from trilemma.maths.copying import nearest, nearest_few
 from trilemma.maths.interpolation import LEAST, angles, slerp, tangents, turned
 from trilemma.maths.randomness import rng
-from trilemma.maths.samplers import SAMPLERS
-from trilemma.recipe.recipe import DiffusionRecipe
 from trilemma.report import films
 from trilemma.report.explored import Around, Explored, Likes, Place, Walk, seed_at
-from trilemma.runs import Found, find_run
-from trilemma.sampling import BATCH, Drawer, Pixels, check_seeds, load_generator, rendered
+from trilemma.runs import Found
+from trilemma.sampling import BATCH, Drawer, Pixels, check_seeds, rendered
 from trilemma.scoring import SEARCHED, opened, searched, some
 
 SIDE = 7  # rows of the grid; odd, so that the seed is in the middle
@@ -39,7 +38,6 @@ STEP = 15.0  # degrees between two rows: an edge is half as far from the seed as
 KEPT = 3  # training images shown for a seed
 SHOWN = 10  # seeds whose nearest training images are looked for, at most
 HELD_OUT = 1_000  # held-out images whose distances are the measure, at most
-SURE, FEW = "dpm++2m", 20  # in place of a sampler that draws on the way; its steps, at most
 FASTEST = 50  # frames a second: a GIF counts hundredths of seconds, and viewers slow 1 down
 
 Say = Callable[[str], None]
@@ -83,14 +81,14 @@ def explore(
     check(asked)
     if asked.mp4:
         video.ffmpeg()
-    found = find_run(run, say=say)
-    if counting.in_the_plane(found.recipe.data):
-        raise RunError(f"{found.name} draws points, no images; look at them: trilemma sample")
-    drawer = load_generator(found, device=device, options=settled(found, asked.options, say))
-    shows = telling.all_along(drawer, found.name, asked.shows, asked.attributes)
-    drawer = replace(drawer, asked=shows.row)
-    if words := telling.said(drawer, shows):
-        say(f"{found.name}: {words[0].lower()}{words[1:]}")
+    found, drawer, shows, words = telling.around(
+        run,
+        asked.shows,
+        asked.attributes,
+        options=lambda found: settled(found, asked.options, say),
+        device=device,
+        say=say,
+    )
     drawer = directions.moving(found, drawer, asked.move, asked.layers, say=say)
     if asked.move:
         moved = directions.said(asked.move).capitalize()
@@ -99,7 +97,7 @@ def explore(
     if asked.html:
         told = telling.otherwise(drawer, shows, asked.seeds, progress)
         shown = replace(shown, told=told)
-    folder = out or Path(f"explore-{found.name}")
+    folder = out or Path(f"explore-{found.label}")
     return films.write(shown, folder, mp4=asked.mp4, html=asked.html)
 
 
@@ -117,33 +115,6 @@ def check(asked: Journey) -> None:
         raise RunError(f"--around is {asked.around}; allowed: a seed, or -1 for the first")
     if asked.among < 0:
         raise RunError(f"--among is {asked.among}; allowed: 0 or more")
-
-
-def settled(found: Found, options: DrawOptions, say: Say) -> DrawOptions:
-    """Choose a sampler that draws nothing on the way; say so where it is not the run's own.
-
-    RecipeError: another was asked for.
-    """
-    family = found.recipe.family
-    if not isinstance(family, DiffusionRecipe):
-        if options != DrawOptions():
-            say(f"{found.name}: a GAN; --sampler, --steps and --guidance do nothing to it")
-        return DrawOptions()
-    sampler = options.sampler or family.sampler
-    if sampler not in SAMPLERS or not SAMPLERS[sampler].random:  # unknown: refused when loaded
-        return options
-    sure = [name for name, row in SAMPLERS.items() if not row.random]
-    if options.sampler:
-        raise RecipeError(
-            f"sampler {sampler} draws new noise at every step, so that nothing lies between two "
-            f"seeds; allowed: {', '.join(sure)}"
-        )
-    steps = options.steps or min(family.steps, FEW)
-    say(
-        f"{found.name}: its sampler, {sampler}, draws new noise at every step, so that nothing "
-        f"lies between two seeds; {SURE} with {steps} steps draws in its place"
-    )
-    return replace(options, sampler=SURE, steps=steps)
 
 
 def explored(

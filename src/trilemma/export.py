@@ -39,6 +39,11 @@ def export(run: str, out: Path | None = None, *, device: torch.device, say: Say 
     found = find_run(run, say=say)
     if found.bundle:
         raise RunError(f"{found.place} is a bundle already; copy that folder")
+    if found.way:
+        raise RunError(
+            f"{found.label}: a bundle draws as its recipe says; drop '{found.way}', and give it to "
+            "the verb that draws"
+        )
     target = out or PLACE / found.name
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RunError(f"{target} is there already; give another --out DIR, or delete it")

@@ -93,7 +93,8 @@ def curves(shown: Sequence[Shown], *, n: int = 0, hearing: Hearing) -> tuple[Ste
     that have nothing to choose.
     """
     fixed = [one for one in shown if not own_way(one.scored.drawer).sampler]
-    varied = [one for one in shown if own_way(one.scored.drawer).sampler]
+    varied = list({ladder_of(one.scored): one for one in reversed(shown)}.values())[::-1]
+    varied = [one for one in varied if own_way(one.scored.drawer).sampler]
     if not varied:
         hearing.say(NOTHING)
     made = []
@@ -101,6 +102,12 @@ def curves(shown: Sequence[Shown], *, n: int = 0, hearing: Hearing) -> tuple[Ste
         beside = [other for other in fixed if other.scored.reference is one.scored.reference]
         made.append(curve(one, beside, n=n or images(one.scored), hearing=hearing))
     return tuple(made)
+
+
+def ladder_of(scored: Scored) -> tuple[Path, str, float]:
+    """Give what two ways to draw have in common if they stand on one curve."""
+    found = scored.found
+    return found.place.resolve(), found.checkpoint, scored.drawer.options.guidance
 
 
 def images(scored: Scored) -> int:

@@ -57,8 +57,10 @@ def forecast(
         seconds_gone=looks.before,
         seconds_a_score=looks.a_score,
         batches_a_round=family.batches_a_round,
+        cheap=family.full_from,
     )
     times = scores_in(recipe.train, looks.a_score, images=images)
+    most = images * seconds_per_image + looks.before + times * looks.a_score
     weights = sum(p.numel() for p in family.nets.parameters())
     checkpoints = recipe.train.keep + 1
     return {
@@ -67,7 +69,7 @@ def forecast(
         "images": images,
         "epochs": round(images / len(source), 2),
         "ends_by": ends_by(recipe.train, images, len(source)),
-        "seconds": round(images * seconds_per_image + looks.before + times * looks.a_score),
+        "seconds": round(min(most, 60 * recipe.train.minutes or most)),
         "images_per_second": round(1 / seconds_per_image),
         "memory_bytes": devices.peak_memory(device),
         "disk_bytes": weights * BYTES_A_WEIGHT * COPIES * checkpoints,

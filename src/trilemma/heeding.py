@@ -67,7 +67,7 @@ def heed(
         pixels = remembered(replace(drawer, asked=one.row), found.weights, seeds)
         hits.append(int(shows(by, pixels, [one.name] * each).sum()))
         progress((number + 1) * each, len(data.labels) * each)
-    return scored(found.name, hits, each, data.labels, by=by, reference=reference)
+    return scored(found.label, hits, each, data.labels, by=by, reference=reference)
 
 
 def judge(found: Found, *, device: torch.device, say: Say) -> tuple[Extractor | None, str]:

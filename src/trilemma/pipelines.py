@@ -9,20 +9,20 @@ import numpy as np
 import torch
 
 from trilemma import devices, processes
-from trilemma.asking import asked
+from trilemma.asking import asked, drawn_as
 from trilemma.atomic import refused
 from trilemma.captions import under_captions
 from trilemma.drawing import Job as Draw
 from trilemma.drawing import file_names, only_images, tell
+from trilemma.enlargements import bicubic
 from trilemma.errors import MissingExtraError, RunError
 from trilemma.families.family import DrawOptions
 from trilemma.images import grid, write_png
-from trilemma.maths.resize import imresize, rounded
 from trilemma.photos import from_pixels
 from trilemma.places import Say, quiet
 from trilemma.runs import Found, find_run
 from trilemma.samplecache import remembered
-from trilemma.sampling import Pixels, check_seeds, load_generator
+from trilemma.sampling import Drawer, Pixels, check_seeds, load_generator
 from trilemma.upscalers import load_upscaler
 from trilemma.upscaling import SCALES, Manner, Ready, ready, spread
 from trilemma.upscalingfiles import MODEL, whole
@@ -165,15 +165,17 @@ def performed(job: Job, out: Path, *, say: Say, progress: Progress) -> list[Path
 
 def drawn(job: Job, done: Callable[[int], None]) -> Pixels:
     """Draw what is wanted, uint8 [wanted x seeds, H, W, C], or take it from the cache."""
-    parts: list[Pixels] = []
-    for one in job.draw.wanted:
 
-        def told(count: int, total: int) -> None:
-            done(len(parts) * len(job.seeds) + count)
+    def kept(drawer: Drawer, seeds: Sequence[int], progress: Progress) -> Pixels:
+        return remembered(drawer, job.draw.run.weights, seeds, progress=progress)
 
-        drawer = replace(job.draw.drawer, asked=one.row)
-        parts.append(remembered(drawer, job.draw.run.weights, job.seeds, progress=told))
-    return np.concatenate(parts)
+    return drawn_as(
+        job.draw.drawer,
+        job.draw.wanted,
+        job.seeds,
+        draw=kept,
+        progress=lambda count, total: done(count),
+    )
 
 
 def larger(made: Ready, small: Pixels) -> Iterator[Pixels]:
@@ -188,7 +190,7 @@ def columns_of(
     scale, height, width = job.made.upscaler.scale, small.shape[1], small.shape[2]
     columns = [
         (f"generator {width}x{height}", np.stack([spread(picture, scale) for picture in small])),
-        ("bicubic", bicubic(small, scale)),
+        ("bicubic", bicubic(small, (height * scale, width * scale))),
     ]
     if job.beside is not None:
         others: list[Pixels] = []
@@ -198,11 +200,3 @@ def columns_of(
         columns.append((BASELINE, np.stack(others)))
     name = job.made.upscaler.name
     return [*columns, (BASELINE if name == MODEL else name, np.stack(large))]
-
-
-def bicubic(small: Pixels, scale: int) -> Pixels:
-    """Enlarge pictures as MATLAB's imresize does, to 8 bits."""
-    images = torch.from_numpy(small).permute(0, 3, 1, 2).double()
-    size = (small.shape[1] * scale, small.shape[2] * scale)
-    made = rounded(imresize(images, size)).to(torch.uint8)
-    return np.ascontiguousarray(made.permute(0, 2, 3, 1).numpy())

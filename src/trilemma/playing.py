@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from trilemma import counting, directionfiles, directions, latentstrips, projectionfiles, telling
+from trilemma import directionfiles, directions, latentstrips, projectionfiles, telling
 from trilemma.errors import RunError
 from trilemma.images import read_image, write_png
 from trilemma.latents import Known, known, points_of
@@ -19,8 +19,7 @@ from trilemma.projecting import project
 from trilemma.recipe.recipe import parse_size
 from trilemma.report import strips
 from trilemma.report.strips import Strip
-from trilemma.runs import find_run
-from trilemma.sampling import check_seeds, load_generator
+from trilemma.sampling import check_seeds
 
 Say = Callable[[str], None]
 Progress = Callable[[int, int], None]
@@ -71,7 +70,7 @@ def play(
         raise RunError("--seeds has none; allowed: 1 or more")
     place = opened(run, asked, device=device, say=say, progress=progress)
     rows = directions.layers(place.space, asked.layers, place.found.name)
-    folder = out or Path(f"explore-{place.found.name}")
+    folder = out or Path(f"explore-{place.found.label}")
     ways = [directions.only(way, rows) for way in directions.several(place, asked.directions)]
     there = {way.name: way for way in ways}  # class:7 takes a while
     kept = {
@@ -91,16 +90,17 @@ def play(
 
 def opened(run: str, asked: Play, *, device: torch.device, say: Say, progress: Progress) -> Known:
     """Load a run where directions are known. RunError: it draws points, or from images of noise."""
-    found = find_run(run, say=say)
-    if counting.in_the_plane(found.recipe.data):
-        raise RunError(f"{found.name} draws points, no images; look at them: trilemma sample")
-    drawer = load_generator(found, device=device)
-    shows = telling.all_along(drawer, found.name, asked.shows, asked.attributes)
-    if words := telling.said(drawer, shows):
-        say(f"{found.name}: {words[0].lower()}{words[1:]}")
+    found, drawer, _, _ = telling.around(
+        run,
+        asked.shows,
+        asked.attributes,
+        options=lambda found: found.options,
+        device=device,
+        say=say,
+    )
     return known(
         found,
-        replace(drawer, asked=shows.row),
+        drawer,
         sides=asked.sides,
         say=say,
         progress=(lambda done, total: None) if asked.project else progress,

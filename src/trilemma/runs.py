@@ -1,6 +1,6 @@
 """From what a user calls a run to the files behind it: run folders, bundles, checkpoints."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib.resources import files
@@ -11,8 +11,10 @@ from trilemma.checkpoint import averaged_weights, facts_of
 from trilemma.errors import DataError, RunError, TrilemmaError
 from trilemma.families.family import DrawOptions
 from trilemma.places import Say, quiet, runs_folder
+from trilemma.recipe.checking_upscale import GENERATOR
 from trilemma.recipe.files import read
 from trilemma.recipe.naming import differences
+from trilemma.recipe.overrides import FILLED_IN
 from trilemma.recipe.recipe import DataRecipe, Recipe
 from trilemma.runfolder import RunFolder
 from trilemma.ways import checkpoint_and_way, options_of
@@ -20,6 +22,10 @@ from trilemma.ways import checkpoint_and_way, options_of
 WEIGHTS = "generator.safetensors"  # what makes a folder a bundle
 SHIPPED = "bundles"  # folder of the package
 SEED = "seed-"  # folders of the runs of `train --out FOLDER --seeds`
+PARENTS: Mapping[str, Callable[[Recipe], str]] = {  # fields that name a run, and that name
+    "start.run": lambda recipe: recipe.start.run,
+    "data.low": lambda recipe: recipe.data.low.removeprefix(GENERATOR),
+}
 BUNDLE = "bundle:"  # in front of the name of a bundle that ships, and of nothing else
 
 
@@ -122,11 +128,16 @@ def seed_apart(one: Found, other: Found) -> bool:
     What they begin with may be two such trainings in turn.
     """
     apart = {name for name, _, _ in differences(one.recipe, other.recipe)}
-    if apart - {"start.run"} != {"seed"} or one.way != other.way or one.bundle or other.bundle:
+    measured = {name for name in FILLED_IN if name.startswith("family.matched_")}
+    if one.way != other.way or one.bundle or other.bundle:
+        return False
+    if apart - {*PARENTS} - (measured if "data.low" in apart else set()) != {"seed"}:
         return False
     try:
-        parents = (find_run(run.recipe.start.run) for run in (one, other))
-        return "start.run" not in apart or seed_apart(*parents)
+        return all(
+            seed_apart(*(find_run(PARENTS[name](run.recipe)) for run in (one, other)))
+            for name in apart & PARENTS.keys()
+        )
     except TrilemmaError:  # a parent is gone
         return False
 

@@ -17,7 +17,7 @@ from trilemma.families.family import DrawOptions, Family
 from trilemma.families.onestep import own_steps
 from trilemma.images import to_pixels
 from trilemma.recipe.checking import check
-from trilemma.recipe.recipe import OneStepRecipe, Recipe
+from trilemma.recipe.recipe import DiffusionRecipe, OneStepRecipe, Recipe
 from trilemma.runs import Found, find_run
 
 Pixels = np.ndarray  # uint8 [N, H, W, C]
@@ -47,8 +47,13 @@ class Drawer:
     @property
     def parameters(self) -> int:
         """Numbers in the weights of the networks that images are drawn with."""
-        kept = [net for name, net in self.nets.items() if name not in self.family.begins]
-        return sum(p.numel() for net in kept for p in net.parameters())
+        return sum(p.numel() for net in self.drawing for p in net.parameters())
+
+    @property
+    def drawing(self) -> list[nn.Module]:
+        """The networks that images are drawn with, under these options."""
+        names = self.family.drawn_with(self.options) or tuple(self.nets)
+        return [self.nets[name] for name in names if name in self.nets]
 
 
 def load_generator(
@@ -64,6 +69,7 @@ def load_generator(
         check(place.recipe)
     except RecipeError as error:
         raise RunError(f"{place.place / 'recipe.toml'}: {error}") from None
+    refuse_way(place)
     family = build(place.recipe, beside=place.place)
     nets = kept(family)
     fill(nets, unpack(place.weights), place.weights)
@@ -75,6 +81,21 @@ def load_generator(
         device=device,
         options=joined(options or DrawOptions(), place.options),
     )
+
+
+def refuse_way(run: Found) -> None:
+    """Refuse a way to draw behind the name of a run that has none to choose: RunError."""
+    family, options = run.recipe.family, run.options
+    if isinstance(family, DiffusionRecipe) or not run.way:
+        return
+    if not isinstance(family, OneStepRecipe):
+        raise RunError(
+            f"{run.label}: a run of kind '{family.kind}' draws in one way; drop '{run.way}'"
+        )
+    if options.guidance and own_steps(family, options):
+        raise RunError(
+            f"{run.label}: guidance is of the denoiser as it was; add its steps, such as steps=20"
+        )
 
 
 def joined(options: DrawOptions, others: DrawOptions) -> DrawOptions:

@@ -154,7 +154,7 @@ def drawn(run: runs.Found, shape: Shape, seeds: range, how: How) -> Source:
 
     Of an upscaler they are its held-out images, made small and enlarged: as many as there are.
     """
-    how.say(f"{run.name}: {len(seeds)} images from {run.checkpoint}, seeds from {seeds[0]}")
+    how.say(f"{run.label}: {len(seeds)} images from {run.checkpoint}, seeds from {seeds[0]}")
     drawer = load_generator(run, device=how.device, options=how.options)
     if isinstance(run.recipe.family, UpscaleRecipe):
         trials = held_out(run.recipe, len(seeds), say=how.say)
@@ -164,7 +164,7 @@ def drawn(run: runs.Found, shape: Shape, seeds: range, how: How) -> Source:
         height, width, channels = shape
         pixels = np.stack([resized(p, channels=channels, size=(height, width)) for p in pixels])
     return Source(
-        name=run.name,
+        name=run.label,
         split="seeds",
         pixels=pixels,
         labels=np.full(len(pixels), -1),

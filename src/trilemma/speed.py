@@ -6,11 +6,13 @@ import mmap
 import os
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from trilemma import devices, machine
 from trilemma.maths.statistics import median_error
@@ -44,7 +46,7 @@ def measure(drawer: Drawer) -> Speed:
     alone = timed(drawer, 1)
     before = forget_peak(drawer.device)
     batch = timed(drawer, BATCH)
-    held = peak(drawer.device) - before + weights_bytes(drawer)
+    held = peak(drawer.device) - before + weights_bytes(drawer.drawing)
     crowding = machine.crowding(start, machine.used(), cores=os.cpu_count() or 1)
     rates = [BATCH / seconds for seconds in batch]
     return Speed(
@@ -73,10 +75,9 @@ def timed(drawer: Drawer, n: int) -> list[float]:
     return taken
 
 
-def weights_bytes(drawer: Drawer) -> int:
-    """Count the bytes of the networks that draw."""
-    tensors = [*drawer.nets.parameters(), *drawer.nets.buffers()]
-    return sum(tensor.nbytes for tensor in tensors)
+def weights_bytes(nets: Sequence[nn.Module]) -> int:
+    """Count the bytes of networks."""
+    return sum(t.nbytes for net in nets for t in (*net.parameters(), *net.buffers()))
 
 
 def forget_peak(device: torch.device) -> float:

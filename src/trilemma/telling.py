@@ -2,20 +2,57 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
+import torch
 
+from trilemma import counting
 from trilemma.asking import NOTHING, Asked, asked, drawn_as
 from trilemma.errors import RunError
 from trilemma.families import conditions
+from trilemma.families.family import DrawOptions
+from trilemma.places import Say
 from trilemma.report.explored import Knob, Told
-from trilemma.sampling import Drawer
+from trilemma.runs import Found, find_run
+from trilemma.sampling import Drawer, load_generator
 
 SEEDS = 4  # that are drawn otherwise
 CLASSES, ATTRIBUTES = 30, 8  # that are drawn, at most
 VALUES = 7  # of an attribute, from its least to its greatest; odd
 
 Progress = Callable[[int, int], None]
+
+
+class Around(NamedTuple):
+    """A run that is looked at around its seeds."""
+
+    found: Found
+    drawer: Drawer  # that asks for what every image shows
+    shows: Asked
+    words: str  # that say so; empty: the networks are told nothing
+
+
+def around(
+    run: str,
+    shows: str,
+    attributes: Sequence[str],
+    *,
+    options: Callable[[Found], DrawOptions],
+    device: torch.device,
+    say: Say,
+) -> Around:
+    """Load a run whose images all show the same. RunError: it draws points; or as `all_along`."""
+    found = find_run(run, say=say)
+    if counting.in_the_plane(found.recipe.data):
+        raise RunError(f"{found.name} draws points, no images; look at them: trilemma sample")
+    drawer = load_generator(found, device=device, options=options(found))
+    every = all_along(drawer, found.name, shows, attributes)
+    drawer = replace(drawer, asked=every.row)
+    words = said(drawer, every)
+    if words:
+        say(f"{found.name}: {words[0].lower()}{words[1:]}")
+    return Around(found, drawer, every, words)
 
 
 def all_along(drawer: Drawer, run: str, shows: str, attributes: Sequence[str]) -> Asked:
@@ -106,8 +143,7 @@ def knob(
     progress: Progress,
 ) -> Knob:
     """Draw the seeds for every position of a knob."""
-    plain = replace(drawer, asked=())
-    pixels = drawn_as(plain, every, seeds, progress=progress)
+    pixels = drawn_as(drawer, every, seeds, progress=progress)
     return Knob(
         name=name,
         words=tuple(words),

@@ -18,8 +18,11 @@ def checkpoint_and_way(text: str, which: str) -> tuple[str, str]:
 
 def options_of(text: str, way: str) -> DrawOptions:
     """Read `sampler=heun,steps=9` as options; RunError names what is allowed."""
-    words = dict(part.split("=", 1) for part in way.split(",") if part)
+    pairs = [part.split("=", 1) for part in way.split(",") if part]
+    words = dict(pairs)
     allowed = "steps=20, sampler=heun, guidance=2"
+    if len(words) < len(pairs):
+        raise RunError(f"{text}: '{way}' says one thing twice; allowed: {allowed}, each once")
     try:
         made = DrawOptions(
             sampler=words.pop("sampler", ""),

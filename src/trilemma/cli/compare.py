@@ -40,11 +40,12 @@ def run(arguments: Arguments) -> None:
     from rich.console import Console
 
     from trilemma import processes
-    from trilemma.comparison import compare, facts
+    from trilemma.comparison import compare
     from trilemma.evaluation import STANDARD
     from trilemma.live import counted, device_line, say
     from trilemma.report.place import PAGE, holds_report
     from trilemma.report.tables import terminal
+    from trilemma.scorefile import facts
 
     if holds_report(Path(arguments.out) / PAGE, steps=arguments.few_steps):
         say(f"the report in {arguments.out} will be written anew")
@@ -67,7 +68,7 @@ def run(arguments: Arguments) -> None:
         return
     page = made.write(Path(arguments.out), language=arguments.lang)
     if arguments.json:
-        print(json.dumps(facts(made), indent=1))
+        print(json.dumps(facts(made.contents.scores), indent=1))
     else:
         console = Console()
         console.print(terminal(made.contents, language=arguments.lang, width=console.width))

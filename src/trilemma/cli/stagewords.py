@@ -22,7 +22,7 @@ from trilemma.errors import RecipeError, TrilemmaError
 from trilemma.recipe import files, foreign, presets
 from trilemma.recipe.closest import unknown
 from trilemma.recipe.presets import Preset
-from trilemma.recipe.stages import Stage, followed, minutes_of
+from trilemma.recipe.stages import Stage, following, minutes_of
 
 WHOLE = ("--seed", "--seeds", "--out", "--dry-run", "--trust")  # of the command: never of a stage
 MINUTES = "--train.minutes"
@@ -87,7 +87,11 @@ def parse_training(words: Sequence[str]) -> TrainCommand | StagesCommand:
         refuse_misplaced(group, found)
     config = value_of(asked, "--config")
     beside = Path(config).parent if config else presets.OWN
-    return whole(found, [_command(stage, groups, beside) for stage in found.stages], beside)
+    commands: dict[str, TrainCommand] = {}
+    for stage in found.stages:
+        known = {name: command.recipe for name, command in commands.items()}
+        commands[stage.name] = _command(following(stage, known), groups, beside)
+    return whole(found, list(commands.values()), beside)
 
 
 def staged(preset: str, words: Sequence[str]) -> Preset | None:
@@ -171,11 +175,9 @@ def whole(found: Preset, commands: Sequence[TrainCommand], beside: Path) -> Stag
     first = commands[0]
     return StagesCommand(
         name=found.name,
-        stages=followed(
-            [
-                replace(stage, recipe=command.recipe)
-                for stage, command in zip(found.stages, commands, strict=True)
-            ]
+        stages=tuple(
+            replace(stage, recipe=command.recipe)
+            for stage, command in zip(found.stages, commands, strict=True)
         ),
         seeds=first.seeds,
         out=first.out,

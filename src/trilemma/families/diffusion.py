@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 
 from trilemma.errors import RecipeError
 from trilemma.families import conditions
+from trilemma.families.draws import gaussian, share, uniform
 from trilemma.families.duel import leaves_marks
 from trilemma.families.family import (
     Batch,
@@ -26,7 +27,7 @@ from trilemma.families.family import (
 from trilemma.families.own import NONE, Rows
 from trilemma.families.process import PROCESSES, Process
 from trilemma.maths import augmentation
-from trilemma.maths.noise import PREDICTIONS, SCHEDULES
+from trilemma.maths.noise import PREDICTIONS, SCHEDULES, per_image
 from trilemma.maths.samplers import SAMPLERS, Denoise, randn_each
 from trilemma.nets.unet import UNet
 from trilemma.recipe.closest import unknown
@@ -51,6 +52,30 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
     process = PROCESSES[family.process](family)
     process.prepare(net)
 
+    return Family(
+        nets=nn.ModuleDict({"generator": net}),
+        optimizers={"generator": family.optimizer},
+        phases=(denoising(recipe, net, process),),
+        averaged=("generator",),
+        guides={"guide": Guide("generator", family.guide_at)} if has_guide(family) else {},
+        splits=not leaves_marks(net),
+        latents=partial(randn_each, shape),
+        render=lambda nets, noise, rngs, asked, options: render(
+            process, nets, noise, rngs, asked, chosen(family, options)
+        ),
+        evaluations=lambda options: evaluations(process, chosen(family, options)),
+        drawn_with=lambda options: (
+            ("generator",) if chosen(family, options).guidance == 1 else ("generator", "guide")
+        ),
+        how=lambda options: in_words(chosen(family, options)),
+    )
+
+
+def denoising(recipe: Recipe, net: nn.Module, process: Process, name: str = "denoise") -> Phase:
+    """Give the phase in which a network learns to remove noise."""
+    family, shape = recipe.family, (recipe.data.channels, *parse_size(recipe.data.size))
+    assert isinstance(family, DiffusionRecipe), "the recipe's family is another one"
+
     def loss(batch: Batch, noise: Noise, at: TensorClock) -> Losses:
         level, images = noise["level"], batch.images
         condition = changed = None
@@ -66,36 +91,12 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
         losses = process.losses(asked, images=images, eps=noise["noise"], level=level)
         return losses, by_third(losses.detach(), process.rank(level))
 
-    def gaussian(n: int, rng: Generator) -> Tensor:
-        return torch.randn(n, *shape, generator=rng, device=rng.device)
-
-    noise: dict[str, Draw] = {"noise": gaussian, "level": process.level}
+    noise: dict[str, Draw] = {"noise": gaussian(shape), "level": process.level}
     if family.condition != "none":
-        noise["untold"] = lambda n, rng: torch.rand(n, generator=rng, device=rng.device)
+        noise["untold"] = share
     if family.augment:
-        numbers = augmentation.count(family.augment, chosen=True)
-        noise["change"] = lambda n, rng: torch.rand(n, numbers, generator=rng, device=rng.device)
-    return Family(
-        nets=nn.ModuleDict({"generator": net}),
-        optimizers={"generator": family.optimizer},
-        phases=(
-            Phase(
-                name="denoise",
-                trains="generator",
-                noise=noise,
-                loss=loss,
-            ),
-        ),
-        averaged=("generator",),
-        guides={"guide": Guide("generator", family.guide_at)} if has_guide(family) else {},
-        splits=not leaves_marks(net),
-        latents=partial(randn_each, shape),
-        render=lambda nets, noise, rngs, asked, options: render(
-            process, nets, noise, rngs, asked, chosen(family, options)
-        ),
-        evaluations=lambda options: evaluations(process, chosen(family, options)),
-        how=lambda options: in_words(chosen(family, options)),
-    )
+        noise["change"] = uniform(augmentation.count(family.augment, chosen=True))
+    return Phase(name=name, trains="generator", noise=noise, loss=loss)
 
 
 def make_generator(recipe: Recipe, shape: tuple[int, int, int], own: Rows) -> nn.Module:
@@ -204,10 +205,12 @@ def denoiser(
 
     def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         x0 = alone(x, sigma)
-        if how.below and not how.guided(float(sigma[0])):  # reading sigma waits for a GPU
+        near = sigma <= how.below
+        if how.below and not bool(near.any()):  # reading sigma waits for a GPU
             return x0
         worse = process.denoised(guide, x, sigma)
-        return worse + how.guidance * (x0 - worse)
+        better = worse + how.guidance * (x0 - worse)
+        return torch.where(per_image(near, x0), better, x0) if how.below else better
 
     return denoise
 

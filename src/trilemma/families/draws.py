@@ -1,6 +1,7 @@
 """Every random tensor of an adversarial step by its name: how it is drawn for the whole batch."""
 
 import torch
+from torch import Generator, Tensor
 
 from trilemma.families.family import Draw
 from trilemma.maths import augmentation
@@ -21,7 +22,7 @@ def draws(recipe: Recipe, family: DuelRecipe, loss: GanLoss) -> dict[str, Draw]:
         due = {"real": family.r1, "fake": family.r2}
         noise |= {f"step_{kind}": gaussian(shape) for kind, weight in due.items() if weight}
     if family.gp or loss.distance:
-        noise["between"] = lambda n, rng: torch.rand(n, generator=rng, device=rng.device)
+        noise["between"] = share
     if family.dragan:
         noise["near"] = gaussian(shape)
     return noise
@@ -35,6 +36,11 @@ def latents(latent: int) -> Draw:
 def gaussian(shape: tuple[int, ...]) -> Draw:
     """Draw standard normal noise: (n, rng) -> [n, *shape]."""
     return lambda n, rng: torch.randn(n, *shape, generator=rng, device=rng.device)
+
+
+def share(n: int, rng: Generator) -> Tensor:
+    """Draw one number an image, even in [0, 1): (n, rng) -> [n]."""
+    return torch.rand(n, generator=rng, device=rng.device)
 
 
 def uniform(numbers: int) -> Draw:

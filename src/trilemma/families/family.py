@@ -116,6 +116,7 @@ class Family:
     latents: Callable[[Sequence[Generator]], Tensor]  # [N, ...], standard normal
     render: Render
     evaluations: Callable[[DrawOptions], int]  # network evaluations that one image takes
+    drawn_with: Callable[[DrawOptions], tuple[str, ...]] = lambda options: ()  # nets; (): all kept
     how: Callable[[DrawOptions], str] = lambda options: ""  # images are drawn, in words
     judge: Callable[[ModuleDict, Tensor], Tensor] | None = None  # images -> a critic's scores [N]
     space: Callable[[ModuleDict], Space] | None = None  # None: pictures are no points

@@ -18,7 +18,7 @@ from trilemma.families import conditions, diffusion
 from trilemma.families.adaptive import adaptive
 from trilemma.families.adversarial import make_critic, untold
 from trilemma.families.diffusion import Asked, How, has_guide
-from trilemma.families.draws import draws, gaussian
+from trilemma.families.draws import draws, gaussian, share
 from trilemma.families.duel import Duel, group, leaves_marks
 from trilemma.families.family import (
     Batch,
@@ -40,7 +40,8 @@ from trilemma.maths.noise import per_image
 from trilemma.maths.samplers import randn_each
 from trilemma.nets.blocks import whole
 from trilemma.nets.encoder import EncoderCritic
-from trilemma.recipe.recipe import DiffusionRecipe, OneStepRecipe, Recipe, parse_size
+from trilemma.nets.unet import UNet
+from trilemma.recipe.recipe import OneStepRecipe, Recipe, parse_size
 
 TEACHER, GUIDE = "teacher", "guide"  # the denoiser as it was, and what guided it
 BEGINS = {  # which of the parent's networks each is
@@ -73,9 +74,9 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
     duel = Duel(student.generate, critic, loss, recipe, controller)
     noise = {"latents": gaussian(shape)} | draws(recipe, family, loss)
     if family.levels:
-        noise["rung"] = lambda n, rng: torch.rand(n, generator=rng, device=rng.device)
+        noise["rung"] = share
     kept = tuple(name for name in nets if name in ("generator", TEACHER, GUIDE))
-    ties = Ties(student, nets, recipe)
+    ties = Ties(student, nets, duel)
     return Family(
         nets=nets,
         optimizers={"generator": family.generator_optimizer, "critic": family.critic_optimizer},
@@ -88,6 +89,7 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
         latents=partial(randn_each, shape),
         render=student.render,
         evaluations=student.evaluations,
+        drawn_with=student.drawn_with,
         how=student.how,
         judge=untold if family.condition == "none" else None,
     )
@@ -122,12 +124,14 @@ def own_steps(family: OneStepRecipe, options: DrawOptions) -> int:
 
 def encoding(family: OneStepRecipe, own: Rows) -> Rows:
     """Give the rows and one for a critic that is the first half of the denoiser."""
-    sizes = asdict(family.denoiser.generator)
-    kept = ("width", "multipliers", "blocks", "attention", "heads", "unshuffle")
-    return {
-        **own,
-        "encoder": lambda **given: EncoderCritic(**{name: sizes[name] for name in kept}, **given),
-    }
+    sizes = asdict(family.denoiser.generator) | {"dropout": 0.0}
+    del sizes["name"]
+
+    def encoder(*, size: tuple[int, int], channels: int, hidden: int) -> nn.Module:
+        half = UNet(size=size, channels=channels, **sizes)
+        return EncoderCritic(half, size=size, channels=channels, hidden=hidden)
+
+    return {**own, "encoder": encoder}
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,12 @@ class Student:
         return own_steps(self.recipe, options) or diffusion.evaluations(
             self.process, self.before(options)
         )
+
+    def drawn_with(self, options: DrawOptions) -> tuple[str, ...]:
+        """Name the networks that draw: the trained one, or those of the denoiser as it was."""
+        if own_steps(self.recipe, options):
+            return ("generator",)
+        return (TEACHER,) if self.before(options).guidance == 1 else (TEACHER, GUIDE)
 
     def how(self, options: DrawOptions) -> str:
         """Say how images are drawn, for people."""
@@ -213,71 +223,35 @@ class Ties:
 
     student: Student
     nets: nn.ModuleDict
-    whole_recipe: Recipe
+    duel: Duel
 
     def phases(self, shape: tuple[int, int, int]) -> tuple[Phase, ...]:
         """Give the phases that are asked for; each is a step of the generator's optimizer."""
-        recipe, normal = self.student.recipe, gaussian(shape)
-        images = self.whole_recipe.train.batch_size * recipe.critic_updates
-        noise: Mapping[str, Draw] = {
-            "tie_noise": normal,
-            "tie_level": self.student.process.level,
-        }
-        made = []
+        recipe, made = self.student.recipe, []
         if recipe.rehearse:
-            made.append(
-                Phase(
-                    name="rehearse",
-                    trains="generator",
-                    noise=noise,
-                    loss=self.rehearsed,
-                    repeats=once_in(recipe.rehearse, images=images),
-                )
-            )
+            before = replace(self.duel.whole_recipe, family=recipe.denoiser)
+            task = diffusion.denoising(before, self.student.net, self.student.process, "rehearse")
+            due = once_in(recipe.rehearse, images=self.duel.images_a_round)
+            made.append(replace(task, repeats=due))
         if recipe.distill != "none":
-            rungs: Mapping[str, Draw] = {"tie_noise": normal, "tie_rung": evenly}
+            noise: Mapping[str, Draw] = {"tie_noise": gaussian(shape), "tie_rung": share}
             made.append(
-                Phase(name="distill", trains="generator", noise=rungs, loss=self.consistent)
+                Phase(name="distill", trains="generator", noise=noise, loss=self.consistent)
             )
         return tuple(made)
 
-    def told(self, batch: Batch) -> Tensor | None:
-        """Give what the networks are told, [N, A]."""
-        if self.student.recipe.condition == "none":
-            return None
-        assert batch.labels is not None, "the source has no labels"
-        return conditions.encoded(self.whole_recipe.data, batch.labels)
-
-    def rehearsed(self, batch: Batch, noise: Noise, at: TensorClock) -> Losses:
-        """Remove noise as before, at every level."""
-        told, net = self.told(batch), self.student.net
-        losses = self.student.process.losses(
-            net if told is None else Asked(net, told),
-            images=batch.images,
-            eps=noise["tie_noise"],
-            level=noise["tie_level"],
-        )
-        return losses, {}
-
     def consistent(self, batch: Batch, noise: Noise, at: TensorClock) -> Losses:
         """Answer alike along the way that the teacher goes from noise to an image."""
-        recipe, told = self.student.recipe, self.told(batch)
-        before: DiffusionRecipe = recipe.denoiser
-        how = diffusion.chosen(before, DrawOptions())
-        teach = diffusion.denoiser(self.student.process, teachers(self.nets), how, told)
+        recipe, told = self.student.recipe, self.duel.condition(batch)
+        how = diffusion.chosen(recipe.denoiser, DrawOptions())
         losses = consistency(
             partial(self.student.denoised, self.student.net, told=told),
-            lambda x, sigma: teach(x, sigma),
+            diffusion.denoiser(self.student.process, teachers(self.nets), how, told),
             images=batch.images,
             eps=noise["tie_noise"],
             rung=noise["tie_rung"],
             rungs=RUNGS,
             sigma_max=recipe.sigma,
-            sigma_min=before.sigma_min,
+            sigma_min=recipe.denoiser.sigma_min,
         )
         return recipe.distill_weight * whole(losses), {}
-
-
-def evenly(n: int, rng: Generator) -> Tensor:
-    """Draw n numbers even in [0, 1)."""
-    return torch.rand(n, generator=rng, device=rng.device)

@@ -172,7 +172,13 @@ AUGMENTATIONS: Mapping[str, Augmentation] = {
     "geometry": Augmentation(
         4,
         geometry,
-        lambda n: torch.cat([even(n[:, :1]), angles(2 * torch.pi * n[:, 1:2]), even(n[:, 2:])], 1),
+        lambda n: torch.cat(  # a stretch is the same in opposite directions
+            [
+                *(even(n[:, :1]), angles(2 * torch.pi * n[:, 1:2])),
+                *(even(n[:, 2:3]), angles(2 * torch.pi * n[:, 3:])),
+            ],
+            1,
+        ),
         leaks=True,
     ),
 }

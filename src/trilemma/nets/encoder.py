@@ -4,8 +4,6 @@ Source of the idea: Sauer et al. 2024, arXiv:2403.12015, section 3 (a critic tha
 denoiser's features, in place of a network trained on other images).
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,32 +18,13 @@ LEVEL = -0.4  # ln(sigma) / 4 that the encoder is told: sigma 0.2, little noise
 class EncoderCritic(nn.Module):
     """Images [N, channels, height, width] -> scores [N], unbounded."""
 
-    def __init__(
-        self,
-        *,
-        size: tuple[int, int],
-        channels: int,
-        width: int,
-        multipliers: Sequence[int],
-        blocks: int,
-        attention: Sequence[int],
-        heads: int,
-        unshuffle: int,
-        hidden: int,
-    ) -> None:
-        """hidden: units between the last map and the score; the rest as of the U-Net's."""
+    def __init__(self, encoder: UNet, *, size: tuple[int, int], channels: int, hidden: int) -> None:
+        """encoder: a U-Net of images [N, channels, *size], of which the first half stays.
+
+        hidden: units between its last map and the score.
+        """
         super().__init__()
-        self.encoder = UNet(
-            size=size,
-            channels=channels,
-            width=width,
-            multipliers=multipliers,
-            blocks=blocks,
-            attention=attention,
-            heads=heads,
-            dropout=0.0,
-            unshuffle=unshuffle,
-        )
+        self.encoder = encoder
         for half in ("grow", "up", "norm", "last"):
             delattr(self.encoder, half)
         with torch.no_grad():

@@ -111,10 +111,11 @@ def _lipschitz(family: DuelRecipe) -> None:
 
 
 def _onestep(family: OneStepRecipe, size: tuple[int, int]) -> None:
-    if isinstance(family.critic, EncoderCritic) and not isinstance(family.denoiser.generator, UNet):
+    if not isinstance(family.denoiser.generator, UNet):
         raise RecipeError(
-            f"family.critic.name = 'encoder' needs the denoiser unet, not "
-            f"'{family.denoiser.generator.name}'; set family.critic.name = 'dcgan'"
+            f"family.kind = 'onestep' goes on from the network unet, not from "
+            f"'{family.denoiser.generator.name}'; train the denoiser with "
+            "family.generator.name = 'unet'"
         )
     check_diffusion(family.denoiser, size, prefix="family.denoiser")
     each(family, "family", positive, "sigma steps")
@@ -124,6 +125,12 @@ def _onestep(family: OneStepRecipe, size: tuple[int, int]) -> None:
         raise RecipeError(
             f"family.levels is {list(family.levels)}; allowed: falling from below family.sigma, "
             f"{family.sigma:g}, and more than 0"
+        )
+    if family.steps > len(levels):
+        raise RecipeError(
+            f"family.steps is {family.steps}, more than the {len(levels)} that family.sigma and "
+            f"family.levels make; allowed: 1 to {len(levels)}. To draw as the denoiser did: "
+            "RUN@steps=20"
         )
     told = family.denoiser.condition != "none"
     if told != (family.condition != "none"):

@@ -19,12 +19,12 @@ All else in a stage is a recipe's.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trilemma.errors import RecipeError
 from trilemma.recipe.closest import unknown
-from trilemma.recipe.following import after
+from trilemma.recipe.following import after, follows
 from trilemma.recipe.overrides import apply
 from trilemma.recipe.recipe import Recipe
 
@@ -40,6 +40,7 @@ class Stage:
     recipe: Recipe  # in which {NAME} stands for the run of an earlier stage
     base: str = ""  # the preset that it began with
     share: float = 1.0  # of the minutes of all stages, which sum to 1
+    said: Mapping[str, Any] = field(default_factory=dict)  # what the file says of its recipe
 
 
 def read_stages(
@@ -73,13 +74,19 @@ def filled(recipe: Recipe, runs: Mapping[str, str]) -> Recipe:
     )
 
 
-def followed(stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """Let stages that need an earlier one's run take over what that one is: RecipeError."""
-    known: dict[str, Recipe] = {}
-    for stage in stages:
-        parent = known.get(referred(stage.recipe.start.run))
-        known[stage.name] = after(stage.recipe, parent, "it") if parent else stage.recipe
-    return tuple(replace(stage, recipe=known[stage.name]) for stage in stages)
+def following(stage: Stage, known: Mapping[str, Recipe]) -> Stage:
+    """Let a stage that needs an earlier one's run take over what that is: RecipeError.
+
+    known: the earlier stages' recipes. What the file says of the stage's own images and denoiser
+    goes before that.
+    """
+    parent = known.get(referred(stage.recipe.start.run))
+    if parent is None or not follows(stage.recipe):
+        return stage
+    denoiser = stage.said.get("family", {}).get("denoiser", {})
+    own = {"data": stage.said.get("data", {}), "family": {"denoiser": denoiser}}
+    recipe = after(stage.recipe, parent, "it")
+    return replace(stage, recipe=apply(recipe, own, where=f"stage {stage.name}"))
 
 
 def referred(text: str) -> str:
@@ -104,7 +111,11 @@ def _stage(table: object, *, preset: str, find: Callable[[str], Recipe], where: 
         raise RecipeError(f"{place}: preset is {base!r}; allowed: a preset's name")
     recipe = apply(find(base) if base else Recipe(), rest, where=place)
     return Stage(
-        name=name, recipe=replace(recipe, preset=f"{preset}-{name}"), base=base, share=share
+        name=name,
+        recipe=replace(recipe, preset=f"{preset}-{name}"),
+        base=base,
+        share=share,
+        said=rest,
     )
 
 
@@ -118,11 +129,11 @@ def _refuse_references(stage: Stage, earlier: Sequence[str], where: str) -> None
     """Refuse a name that was there before, and references to what is no earlier stage."""
     if stage.name in earlier:
         raise RecipeError(f"{where}: two stages are called '{stage.name}'; rename one")
-    for field, text in (("data.low", stage.recipe.data.low), ("start.run", stage.recipe.start.run)):
+    for named, text in (("data.low", stage.recipe.data.low), ("start.run", stage.recipe.start.run)):
         for name in REFERENCE.findall(text):
             if name not in earlier:
                 told = unknown("earlier stage", name, earlier)
-                raise RecipeError(f"{where}, stage {stage.name}: {field} is '{text}': {told}")
+                raise RecipeError(f"{where}, stage {stage.name}: {named} is '{text}': {told}")
 
 
 def _lasting(stage: Stage, minutes: float) -> Stage:
