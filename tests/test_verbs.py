@@ -149,6 +149,7 @@ def test_clean_deletes_only_what_can_be_made_again(here: Path, capsys: Capture) 
         write(here / f"cache/pixels/{name}.decoded.json", 20),
         write(here / f"cache/features/{name}.npz", 300),
         write(here / f"cache/images/{name}.npy", 50),
+        write(here / "cache/compiled/ab/kernel.so", 20),
         aged(write(here / f"cache/pixels/.{name}.pixels.77.part", 7), 7200),
         aged(write(here / "runs/cut/.log.csv.77", 3), 7200),
     ]
@@ -160,9 +161,9 @@ def test_clean_deletes_only_what_can_be_made_again(here: Path, capsys: Capture) 
         write(here / f"cache/pixels/.{name}.decoded.json.77.part", 9),  # just being written
         *(p for p in (here / "runs").rglob("*") if p.is_file() and p not in gone),
     ]
-    assert "1,380 bytes would be freed" in printed(capsys, "clean", "--dry-run")
+    assert "1,400 bytes would be freed" in printed(capsys, "clean", "--dry-run")
     assert all(path.exists() for path in (*gone, *stays))
-    assert "1,380 bytes freed" in printed(capsys, "clean")
+    assert "1,400 bytes freed" in printed(capsys, "clean")
     assert not any(path.exists() for path in gone)
     assert all(path.exists() for path in stays)
     printed(capsys, "clean", "--runs")

@@ -21,6 +21,7 @@ from trilemma.data.values import Source
 from trilemma.families import build, built
 from trilemma.families.family import At, Family, Phase
 from trilemma.measuring import measured, to_plain
+from trilemma.measuring_compiled import compiled_if_faster
 from trilemma.optimizers import optimizers_of
 from trilemma.recipe.recipe import OptimizerRecipe, Recipe, parse_size
 from trilemma.sampling import BATCH, Drawer, drawn
@@ -216,7 +217,8 @@ def measured_task(recipe: Recipe, device: torch.device) -> Task:
         recipe=recipe, family=built(recipe, source), batches=batches, device=device, threads=threads
     )
     prepare(task)
-    task.compute, _ = measured(task)
+    task.compute, plain = measured(task)
+    task.compute, _ = compiled_if_faster(task, plain)
     return task
 
 

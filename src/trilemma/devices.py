@@ -66,6 +66,7 @@ class Choice:
 
     precision: Precision = "float32"
     channels_last: bool = False
+    compiled: bool = False  # the networks that a family names, by PyTorch's compiler
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -73,7 +74,8 @@ class Choice:
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def __str__(self) -> str:
-        return f"{self.precision}{', channels last' if self.channels_last else ''}"
+        layout = ", channels last" if self.channels_last else ""
+        return f"{self.precision}{layout}{', compiled' if self.compiled else ''}"
 
 
 REFERENCE = Choice()  # what every other choice is held against

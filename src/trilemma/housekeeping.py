@@ -22,6 +22,7 @@ from trilemma.scores import HIGHER
 
 KEPT = ("pixels", "features", "images")  # folders of the cache whose entries can be made again
 ENTRY = re.compile(r"[0-9a-f]{64}\b.*")  # how we name them: other files there are not ours
+COMPILED = "compiled"  # folder of the cache that goes as a whole
 HASH = re.compile(r"[0-9a-f]{32}")
 PART = re.compile(r"\..*\.\d+|.*\.part(\.np[yz])?")  # written beside its name, never moved
 ASKED, PAUSE = 3, 0.01  # times that a lock is tried, seconds between them
@@ -155,7 +156,7 @@ def weight(path: Path) -> int:
 
 
 def rubbish(*, old_checkpoints: bool = False) -> list[Rubbish]:
-    """List what can go: cached pixels, features and images, and files that a crash left behind.
+    """List what can go: cached pixels, features, images and kernels, and what a crash left behind.
 
     old_checkpoints: of finished runs also all checkpoints but the last; the best stays, too.
     Downloaded data and weights, trained classifiers and the runs themselves are never listed.
@@ -170,6 +171,9 @@ def cached() -> Iterator[Rubbish]:
         for path in sorted(folder.glob("*")):
             if ENTRY.fullmatch(path.name) and path.is_file():
                 yield Rubbish(path=path, why=f"cached {folder.name}", bytes=weight(path))
+    for folder in cache_folders((COMPILED,)):
+        if folder.is_dir():
+            yield Rubbish(path=folder, why="compiled networks", bytes=weight(folder))
 
 
 def left_behind() -> Iterator[Rubbish]:

@@ -123,7 +123,8 @@ def choice(event: Event) -> str:
     """Say how a step is computed."""
     compute = event.get("choices", {}).get("compute", {})
     layout = "channels last" if compute.get("channels_last") else "contiguous"
-    return f"{compute.get('precision', '?')}, {layout}"
+    compiled = ", compiled" if compute.get("compiled") else ""
+    return f"{compute.get('precision', '?')}, {layout}{compiled}"
 
 
 def rows_of(status: Status) -> dict[str, str]:

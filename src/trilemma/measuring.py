@@ -68,10 +68,14 @@ def second_step(task: Task, reset: Reset) -> float:
 
 def budget(task: Task, seconds_a_step: float) -> float:
     """Say how many seconds may go into timing the choices: the same in every process."""
+    return float(processes.share(min(SECONDS, SECONDS_SHARE * expected(task, seconds_a_step))))
+
+
+def expected(task: Task, seconds_a_step: float) -> float:
+    """Say how many seconds the training will take; without end where nothing ends it."""
     train = task.recipe.train
     steps = asked(train, len(task.batches.source)) / train.batch_size
-    expected = min(steps * seconds_a_step, 60 * train.minutes or math.inf)
-    return float(processes.share(min(SECONDS, SECONDS_SHARE * expected)))
+    return min(steps * seconds_a_step, 60 * train.minutes or math.inf)
 
 
 def hurried(train: TrainRecipe, seconds_a_step: float, *, steps: int = STEPS) -> bool:
@@ -79,13 +83,24 @@ def hurried(train: TrainRecipe, seconds_a_step: float, *, steps: int = STEPS) ->
     return bool(train.minutes) and steps * seconds_a_step > STEPS_SHARE * 60 * train.minutes
 
 
-def fastest(task: Task, known: Compute, reset: Reset, *, seconds: float) -> tuple[Compute, float]:
-    """Find precision and layout beside what is known; return all and a step's seconds."""
+def fastest(
+    task: Task,
+    known: Compute,
+    reset: Reset,
+    *,
+    seconds: float,
+    choices: tuple[Choice, ...] = (),
+) -> tuple[Compute, float]:
+    """Find precision and layout beside what is known; return all and a step's seconds.
+
+    choices: to take one of; (): those that the recipe leaves.
+    """
 
     def before(choice: Choice) -> None:
         lay_out(task, replace(known, choice=choice), reset)
 
-    choices = processes.share(devices.candidates(task.device, task.recipe.speed.precision))
+    choices = choices or devices.candidates(task.device, task.recipe.speed.precision)
+    choices = processes.share(choices)
     if task.sharded:  # whose weights lie as they are split
         choices = tuple(choice for choice in choices if not choice.channels_last)
     found = devices.measure(
@@ -225,6 +240,7 @@ def to_plain(compute: Compute) -> dict[str, Any]:
     return {
         "precision": compute.choice.precision,
         "channels_last": compute.choice.channels_last,
+        "compiled": compute.choice.compiled,
         "parts": compute.parts,
         "shares": compute.shares,
         "threads": compute.threads,
@@ -233,7 +249,11 @@ def to_plain(compute: Compute) -> dict[str, Any]:
 
 def from_plain(known: dict[str, Any]) -> Compute:
     """Read a compute choice back."""
-    choice = Choice(precision=known["precision"], channels_last=known["channels_last"])
+    choice = Choice(
+        precision=known["precision"],
+        channels_last=known["channels_last"],
+        compiled=known.get("compiled", False),  # before, nothing was
+    )
     return Compute(
         choice=choice,
         parts=known["parts"],

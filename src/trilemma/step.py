@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 from torch.optim import Optimizer
 
-from trilemma import processes, sharding
+from trilemma import compiling, processes, sharding
 from trilemma.data.batches import Batches
 from trilemma.devices import REFERENCE, Choice, autocast
 from trilemma.errors import RecipeError
@@ -25,7 +25,7 @@ from trilemma.recipe.recipe import OptimizerRecipe, Recipe
 class Compute:
     """How a step is computed; measured once, then part of the run."""
 
-    choice: Choice = REFERENCE  # precision and memory format
+    choice: Choice = REFERENCE  # precision and memory format; compiled or not
     parts: int = 1  # a batch is computed in so many parts
     shares: bool = False  # are a round's shared images made once, and kept? It takes more memory
     threads: int = 0  # of the CPU; 0: as they are
@@ -44,6 +44,12 @@ class Task:
     optimizers: dict[str, Optimizer] = field(default_factory=dict)
     trainable: dict[str, list[nn.Parameter]] = field(default_factory=dict)
     bad: dict[str, Tensor] = field(default_factory=dict)  # phase -> was a loss not finite?
+    forwards: dict[str, compiling.Forward] = field(default_factory=dict)  # of compiled networks
+
+    @property
+    def compilable(self) -> dict[str, nn.Module]:
+        """Give the networks that may be compiled."""
+        return {name: self.family.nets[name] for name in self.family.compiles}
 
     @property
     def sharded(self) -> bool:
@@ -102,6 +108,17 @@ def shape(task: Task) -> None:
         torch.set_num_threads(task.compute.threads)
     if not task.sharded:
         task.family.nets.to(memory_format=task.compute.choice.memory_format)
+    if task.compute.choice.compiled and not task.forwards:
+        task.forwards = compiling.ready(task.compilable)
+
+
+@contextlib.contextmanager
+def computing(task: Task) -> Iterator[None]:
+    """Compute losses as the compute choice says."""
+    choice = task.compute.choice
+    forwards = task.forwards if choice.compiled else {}
+    with autocast(choice, task.device), compiling.used(task.family.nets, forwards):
+        yield
 
 
 def update(task: Task, at: Clock, *, images_total: int, rate: float) -> Round:
@@ -145,7 +162,7 @@ def shared(task: Task, later: Sequence[Phase], batch: Batch, at: Clock) -> Noise
     only(task, what.trains)
     n = task.recipe.train.batch_size
     (part, noise), *_ = parts(task, readers[0], batch, at, n)
-    with autocast(task.compute.choice, task.device), seeded(task, readers[0], at, 0):
+    with computing(task), seeded(task, readers[0], at, 0):
         return {what.name: what.make(part, noise)}
 
 
@@ -164,7 +181,7 @@ def descend(
     clock = At(*(torch.tensor(float(value), device=task.device) for value in at))
     sums: dict[str, Tensor] = {}
     for number, (part, noise) in enumerate(parts(task, phase, batch, at, n)):
-        with autocast(task.compute.choice, task.device), seeded(task, phase, at, number):
+        with computing(task), seeded(task, phase, at, number):
             losses, scalars = phase.loss(part, {**noise, **given}, clock)
         assert losses.shape == (len(part.images),), f"{phase.name}: one loss an image is needed"
         (losses.sum() / n).backward()  # type: ignore[no-untyped-call]

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from trilemma.families.family import At, Family
 from trilemma.horizon import FEW, asked, horizon
 from trilemma.interrupts import Interrupt
 from trilemma.measuring import fingerprint, from_plain, measured
+from trilemma.measuring_compiled import compiled_if_faster, still_compiles
 from trilemma.planning import plan_anew, score_every
 from trilemma.recipe.recipe import Recipe
 from trilemma.runfolder import RunFolder
@@ -124,7 +126,10 @@ def choose(sitting: Sitting) -> None:
     """Measure how a step is computed and what a score costs; fix the horizon."""
     task, state = sitting.task, sitting.state
     tell(sitting, "measuring", "measuring what is fastest here")
-    task.compute, seconds_per_image = measured(task)
+    task.compute, plain = measured(task)
+    task.compute, seconds_per_image = compiled_if_faster(
+        task, plain, say=partial(tell, sitting, "note")
+    )
     state.choices = choices(task)
     emit(sitting, "start", choices=state.choices)
     a_score, gone = processes.share((first_look(sitting), sitting.seconds))
@@ -175,6 +180,7 @@ def take_up(sitting: Sitting, place: Path) -> None:
     task = sitting.task
     task.compute = from_plain(read_state(place).choices["compute"])
     shape(task)  # before loading: a fused Adam wants its moments laid out like its weights
+    as_before = still_compiles(task)
     sitting.state = state = load(sitting, place)
     if processes.rank() == 0:
         sitting.folder.cut(state.images_seen)
@@ -185,7 +191,7 @@ def take_up(sitting: Sitting, place: Path) -> None:
         save(sitting)
         return
     here = fingerprint(task.device, sharded=task.sharded)
-    same = not processes.anywhere(state.choices["machine"] != here)
+    same = not processes.anywhere(state.choices["machine"] != here) and as_before
     if not same:
         task.compute, _ = measured(task)
         load(sitting, place)

@@ -155,7 +155,9 @@ def lines(what: str, found: "Bench") -> list[str]:
     if known:
         layout = "channels last" if known["channels_last"] else "contiguous"
         shared = ", fakes made once" if known["shares"] else ""
-        ours = f"{known['precision']}, {layout}, {known['threads']} threads{shared}"
+        compiled = ", compiled" if known.get("compiled") else ""
+        threads = f"{known['threads']} threads"
+        ours = f"{known['precision']}, {layout}{compiled}, {threads}{shared}"
     plain = "eager float32" if known else "as the definitions read, without errors"
     said = [
         f"{found.preset}, {WHAT[what].format(n=found.images)}, medians of {found.rounds}:",

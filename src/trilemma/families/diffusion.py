@@ -59,6 +59,7 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
         averaged=("generator",),
         guides={"guide": Guide("generator", family.guide_at)} if has_guide(family) else {},
         splits=not leaves_marks(net),
+        compiles=("generator",),
         latents=partial(randn_each, shape),
         render=lambda nets, noise, rngs, asked, options: render(
             process, nets, noise, rngs, asked, chosen(family, options)

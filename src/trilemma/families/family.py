@@ -124,6 +124,7 @@ class Family:
     guides: Mapping[str, Guide] = field(default_factory=dict)  # name of the copy -> what it copies
     begins: Mapping[str, str] = field(default_factory=dict)  # (part of) a net -> a parent's
     frozen: ModuleDict = field(default_factory=ModuleDict)  # never trained, averaged or saved
+    compiles: tuple[str, ...] = ()  # networks through which no second derivative is taken
     group: int = 1  # consecutive images that a network looks at together: divides every share
     full_from: int = 0  # images after which a round costs what was measured; before them less
     patient_until: float = 0.0  # share of the training before which it does not stop early

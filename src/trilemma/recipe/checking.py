@@ -173,6 +173,11 @@ def _speed(speed: SpeedRecipe) -> None:
         raise RecipeError(
             f"speed.device is '{speed.device}'; allowed: auto, cpu, cuda, cuda:0, cuda:1, ..., mps"
         )
+    if speed.compile == "on" and speed.precision == "reference":
+        raise RecipeError(
+            "speed.compile = 'on' does not go with speed.precision = 'reference', which is "
+            "computed as it is written; set speed.precision = 'float32', or speed.compile = 'off'"
+        )
 
 
 def _shard(family: AnyFamily) -> None:

@@ -25,6 +25,7 @@ NOT_IN_DIGEST = frozenset(
         "watch.grid_epochs",
         "watch.tensorboard",
         "speed.device",  # where it is computed
+        "speed.compile",
         "speed.threads",
         "speed.shard",
     }

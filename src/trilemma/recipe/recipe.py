@@ -231,6 +231,7 @@ class SpeedRecipe:
 
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
     precision: Literal["auto", "reference", "float32", "bf16"] = "auto"  # auto: measured
+    compile: Literal["auto", "on", "off"] = "auto"  # PyTorch's compiler; auto: where it pays
     threads: int = 0  # CPU threads; 0: as many as cores
     shard: bool = False  # split weights, gradients and optimizers over the processes (FSDP2)
 
