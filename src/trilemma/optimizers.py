@@ -13,6 +13,7 @@ MUON = ".muon"  # behind a network's name: its second optimizer
 SMALLEST = 16  # features on either side of a layer that Muon takes
 ROUNDS = 5
 POLYNOMIAL = (3.4445, -4.7750, 2.0315)  # of x, x^3 and x^5; from Jordan's page
+LEAST = 1e-14  # squared norm: gradients of 0 give a step of 0
 RMS = 0.2  # of a step's entries, as Adam's
 Layer = type[nn.Conv2d] | type[nn.ConvTranspose2d] | type[nn.Linear]
 MUON_LAYERS: Mapping[str, tuple[Layer, ...]] = {  # which Muon takes
@@ -69,7 +70,8 @@ class Muon(Optimizer):
         size = RMS * max(steps.shape[1:]) ** 0.5
         for weight, flat in zip(alike, steps, strict=True):
             step = flat.reshape(shape)
-            weight.mul_(1 - lr * group["weight_decay"])
+            if group["weight_decay"]:
+                weight.mul_(1 - lr * group["weight_decay"])
             weight.add_(step.transpose(0, 1) if group["turned"] else step, alpha=-lr * size)
 
     def ahead(self, alike: Sequence[Tensor], momentum: float) -> Sequence[Tensor]:
@@ -94,9 +96,10 @@ def orthogonal(matrices: Tensor) -> Tensor:
     """
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
-    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-7)
     a, b, c = POLYNOMIAL
-    gram = x @ x.mT
+    gram = x @ x.mT  # of x divided by its norm, which the trace of gram tells
+    squared = gram.diagonal(dim1=1, dim2=2).sum(-1)[:, None, None] + LEAST
+    gram /= squared
     whole: Tensor | None = None
     for number in range(ROUNDS):
         once = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
@@ -105,7 +108,7 @@ def orthogonal(matrices: Tensor) -> Tensor:
         if number < ROUNDS - 1:
             gram = once @ gram @ once
     assert whole is not None
-    x = whole @ x
+    x = (whole * squared.rsqrt()) @ x
     done: Tensor = x.mT if tall else x
     return done
 
