@@ -33,9 +33,9 @@ def settled(found: Found, options: DrawOptions, say: Say) -> DrawOptions:
             return options
         family = family.denoiser
     if not isinstance(family, DiffusionRecipe):
-        if options != DrawOptions():
+        if options != DrawOptions(truncation=options.truncation):
             say(f"{found.name}: a GAN; --sampler, --steps and --guidance do nothing to it")
-        return DrawOptions()
+        return DrawOptions(truncation=options.truncation)
     sampler = options.sampler or family.sampler
     if sampler not in SAMPLERS or not SAMPLERS[sampler].random:  # unknown: refused when loaded
         return options

@@ -33,6 +33,7 @@ def sample(
     sampler: str = "",
     steps: int = 0,
     guidance: float = 0.0,
+    truncation: float | None = None,
     classes: Sequence[str] = (),
     attributes: Sequence[str] = (),
     direction: Sequence[str] = (),
@@ -45,7 +46,8 @@ def sample(
     """Draw n images of each run from the seeds seed, seed + 1, ...; return the files written.
 
     classes: n of each that is named, a row of the grid for each. attributes: words such as smile=1.
-    direction: words such as pca:2=1.5, along which images are moved. Of several processes each
+    direction: words such as pca:2=1.5, along which images are moved. truncation: psi of style-based
+    GANs; None: as the recipe says. Of several processes each
     draws its share; the first writes. precision: bf16 is faster on some machines and gives other
     pictures, though not worse ones.
 
@@ -56,7 +58,7 @@ def sample(
         if value < 1:
             raise RunError(f"{name} is {value}; allowed: 1 or more")
     found = chosen(runs, say)
-    options = DrawOptions(sampler=sampler, steps=steps, guidance=guidance)
+    options = DrawOptions(sampler=sampler, steps=steps, guidance=guidance, truncation=truncation)
     where, seeds = devices.pick(device), range(seed, seed + n)
     processes.start(where)
     jobs, names = [], unlike(found)
@@ -127,7 +129,8 @@ class Drawn(NamedTuple):
 def tell(job: Job, seeds: range, say: Callable[[str], None]) -> None:
     """Say what is drawn, and which options do nothing."""
     run, options = job.run, job.drawer.options
-    if run.recipe.family.kind == "adversarial" and options != DrawOptions():
+    unused = options != DrawOptions(truncation=options.truncation)
+    if run.recipe.family.kind == "adversarial" and unused:
         say(f"{run.name}: a GAN; --sampler, --steps and --guidance do nothing to it")
     names = ", ".join(one.name for one in job.wanted)
     each = f" of {'each of ' if len(job.wanted) > 1 else ''}{names}" if names else ""

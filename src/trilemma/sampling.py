@@ -12,12 +12,13 @@ from trilemma.average import kept
 from trilemma.checkpoint import fill, unpack
 from trilemma.devices import REFERENCE, Choice, autocast
 from trilemma.errors import RecipeError, RunError
-from trilemma.families import build, conditions
+from trilemma.families import adversarial, build, conditions
 from trilemma.families.family import DrawOptions, Family
 from trilemma.families.onestep import own_steps
+from trilemma.families.spaces import Styled
 from trilemma.images import to_pixels
 from trilemma.recipe.checking import check
-from trilemma.recipe.recipe import DiffusionRecipe, OneStepRecipe, Recipe
+from trilemma.recipe.recipe import AdversarialRecipe, DiffusionRecipe, OneStepRecipe, Recipe
 from trilemma.runs import Found, find_run
 
 Pixels = np.ndarray  # uint8 [N, H, W, C]
@@ -74,19 +75,30 @@ def load_generator(
     nets = kept(family)
     fill(nets, unpack(place.weights), place.weights)
     nets.to(device).eval().requires_grad_(False)
-    return Drawer(
-        recipe=place.recipe,
-        family=family,
-        nets=nets,
-        device=device,
-        options=joined(options or DrawOptions(), place.options),
-    )
+    settled = joined(options or DrawOptions(), place.options)
+    truncate(nets["generator"], place, settled)
+    return Drawer(recipe=place.recipe, family=family, nets=nets, device=device, options=settled)
+
+
+def truncate(net: nn.Module, run: Found, options: DrawOptions) -> None:
+    """Let a style-based network draw nearer to its mean, as asked. RunError: it cannot."""
+    if options.truncation is None:
+        return
+    family = run.recipe.family
+    try:
+        if not isinstance(family, AdversarialRecipe):
+            raise RecipeError(f"truncation {options.truncation:g} is for style-based GANs")
+        psi = adversarial.psi_of(family, options)
+    except RecipeError as error:
+        raise RunError(f"{run.label}: {error}") from None
+    if isinstance(net, Styled):
+        net.truncation = psi
 
 
 def refuse_way(run: Found) -> None:
     """Refuse a way to draw behind the name of a run that has none to choose: RunError."""
     family, options = run.recipe.family, run.options
-    if isinstance(family, DiffusionRecipe) or not run.way:
+    if isinstance(family, DiffusionRecipe) or options == DrawOptions(truncation=options.truncation):
         return
     if not isinstance(family, OneStepRecipe):
         raise RunError(
@@ -104,6 +116,7 @@ def joined(options: DrawOptions, others: DrawOptions) -> DrawOptions:
         sampler=options.sampler or others.sampler,
         steps=options.steps or others.steps,
         guidance=options.guidance or others.guidance,
+        truncation=others.truncation if options.truncation is None else options.truncation,
     )
 
 
@@ -192,6 +205,9 @@ def sampler_of_recipe(recipe: Recipe, options: DrawOptions | None = None) -> str
         if own:
             return f"onestep-{own}"
         family = family.denoiser
+    if isinstance(family, AdversarialRecipe):
+        psi = adversarial.psi_of(family, options)
+        return "" if psi == 1 else f"truncated-{psi:g}"
     name = options.sampler or getattr(family, "sampler", "")
     steps = options.steps or getattr(family, "steps", 0)
     guidance = options.guidance or getattr(family, "guidance", 1.0)

@@ -1,4 +1,4 @@
-"""The way to draw behind a run's name: RUN@steps=20, RUN@sampler=heun,steps=9."""
+"""The way to draw behind a run's name: RUN@steps=20, RUN@sampler=heun, RUN@truncation=0.7."""
 
 import math
 
@@ -20,7 +20,7 @@ def options_of(text: str, way: str) -> DrawOptions:
     """Read `sampler=heun,steps=9` as options; RunError names what is allowed."""
     pairs = [part.split("=", 1) for part in way.split(",") if part]
     words = dict(pairs)
-    allowed = "steps=20, sampler=heun, guidance=2"
+    allowed = "steps=20, sampler=heun, guidance=2, truncation=0.7"
     if len(words) < len(pairs):
         raise RunError(f"{text}: '{way}' says one thing twice; allowed: {allowed}, each once")
     try:
@@ -28,6 +28,7 @@ def options_of(text: str, way: str) -> DrawOptions:
             sampler=words.pop("sampler", ""),
             steps=int(words.pop("steps", 0)),
             guidance=float(words.pop("guidance", 0.0)),
+            truncation=float(words.pop("truncation")) if "truncation" in words else None,
         )
     except ValueError:
         raise RunError(f"{text}: '{way}' has no number; allowed: {allowed}") from None

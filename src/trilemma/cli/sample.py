@@ -27,6 +27,7 @@ class Arguments:
     sampler: str = ""  # ancestral, ddim, dpm++2m, heun; empty: the recipe's own
     steps: int = 0  # of the sampler; 0: the recipe's own
     guidance: float = 0.0  # away from an earlier, or untold, self; 1: none; 0: the recipe's own
+    truncation: float | None = None  # of style-based GANs: 1 none, 0.7 nearer to the mean picture
     classes: _Classes = ()  # names or numbers of classes (3 5 or 3,5), or all: n images, a row each
     attributes: tuple[str, ...] = ()  # such as smile=1 angle=0.5, of runs that were told them
     direction: tuple[str, ...] = ()  # of GANs: smile=2.0 (saved by explore), pca:1=-1.5
@@ -55,6 +56,7 @@ def run(arguments: Arguments) -> None:
             sampler=arguments.sampler,
             steps=arguments.steps,
             guidance=arguments.guidance,
+            truncation=arguments.truncation,
             classes=classes,
             attributes=arguments.attributes,
             direction=arguments.direction,

@@ -1,5 +1,6 @@
 """A generator against a critic: networks x a loss x penalties -> Family."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -13,7 +14,7 @@ from trilemma.families import conditions
 from trilemma.families.adaptive import adaptive
 from trilemma.families.draws import draws, latents
 from trilemma.families.duel import Duel, Generate, group, leaves_marks
-from trilemma.families.family import Batch, Draw, Family, Noise, Phase, Shared
+from trilemma.families.family import Batch, Draw, DrawOptions, Family, Noise, Phase, Shared
 from trilemma.families.growing import Growth
 from trilemma.families.own import NONE, Rows
 from trilemma.families.rounds import rounds
@@ -56,6 +57,7 @@ CRITICS: Mapping[str, Callable[..., nn.Module]] = {
     "residual": ResidualCritic,
     "stylegan2": StyleGAN2Critic,
 }
+STYLED = (style.StyleGAN2Generator, style.StyleGAN3Generator)
 TOLD = (style.StyleGAN2Critic, style.StyleGAN2Generator, style.StyleGAN3Generator)  # by themselves
 
 
@@ -97,6 +99,7 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
         latents=partial(randn_each, (family.generator.latent,)),
         render=lambda nets, z, rngs, asked, options: render(nets, z, rngs, asked),
         evaluations=lambda options: 1,
+        how=lambda options: in_words(family, options),
         space=space_of,
         judge=untold if family.condition == "none" else None,  # else it takes labels, too
     )
@@ -200,6 +203,32 @@ def make(
 def untold(nets: nn.ModuleDict, images: Tensor) -> Tensor:
     """Score images by the critic of a pair that is told nothing: [N]."""
     return whole(nets["critic"](images))
+
+
+def in_words(family: AdversarialRecipe, options: DrawOptions) -> str:
+    """Say how images are drawn, for people."""
+    psi = psi_of(family, options)
+    return "" if psi == 1 else f"truncation {psi:g}"
+
+
+def psi_of(family: AdversarialRecipe, options: DrawOptions) -> float:
+    """Say how far drawn styles are from their mean; 1: as they are.
+
+    RecipeError: a truncation is asked for where there are no styles, or no mean of them is known.
+    """
+    net, asked = family.generator, options.truncation
+    own = net.truncation if isinstance(net, STYLED) else 1.0
+    if asked is None or asked == own:
+        return own
+    if not isinstance(net, STYLED):
+        raise RecipeError(
+            f"truncation {asked:g}: a '{net.name}' has no styles; it is for stylegan2 and stylegan3"
+        )
+    if not math.isfinite(asked):
+        raise RecipeError(f"truncation {asked:g}; allowed: a number, such as 0.7; 1 is none")
+    if not net.average_decay:
+        raise RecipeError(f"truncation {asked:g}: this network keeps no mean style; allowed: 1")
+    return asked
 
 
 def render(

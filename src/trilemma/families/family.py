@@ -84,6 +84,7 @@ class DrawOptions:
     sampler: str = ""  # "": the recipe's own
     steps: int = 0  # network evaluations are counted by Drawn.evaluations; 0: the recipe's own
     guidance: float = 0.0  # 1: without the guide; 0: the recipe's own
+    truncation: float | None = None  # psi of style-based networks; None: the recipe's own
 
 
 # (nets, latents, rngs, labels or low images, options) -> images; the generators give the noise of
