@@ -148,6 +148,31 @@ def test_memory_that_ends_gives_smaller_tiles(
         upscale_files(jobs([folder / "a.png"], tmp_path), made(tile=128))
 
 
+def test_smaller_tiles_stay_for_the_files_after(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of five fails twice; one that fits nowhere in between takes no tiles away."""
+    tiles: list[tuple[str, int]] = []
+
+    def once(job: Any, made: Ready, **_: Any) -> None:
+        tiles.append((job.source.name, made.tile))
+        if made.tile > 128 or job.source.name == "c.webp":
+            raise MemoryTooSmallError("too large")
+
+    monkeypatch.setattr(upscalingfiles, "once", once)
+    found = upscale_files(jobs([folder], tmp_path / "out"), made(tile=-1))
+    assert [(name, tile) for name, tile in tiles if name != "c.webp"] == [
+        ("a.png", 512),
+        ("a.png", 256),
+        ("a.png", 128),
+        ("b.jpg", 128),
+        ("d.tif", 128),
+        ("e.bmp", 128),
+    ]
+    assert [tile for name, tile in tiles if name == "c.webp"] == [128, 64, 32, 16]
+    assert [path.name for path, _ in found.failed] == ["c.webp"]
+
+
 def test_full_disk_ends_it(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def once(*_: Any, **__: Any) -> None:
         raise NoSpaceError("full")
