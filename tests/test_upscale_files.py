@@ -18,7 +18,7 @@ from PIL import Image, ImageSequence
 
 import trilemma as tr
 from enlargers import nearest, small
-from trilemma import api, upscalingfiles, video
+from trilemma import api, machine, upscalingfiles, video
 from trilemma.cli.main import main
 from trilemma.errors import DataError, MemoryTooSmallError, NoSpaceError
 from trilemma.upscaling import Manner, Ready, ready
@@ -324,6 +324,7 @@ def test_bench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
     from trilemma import bench_upscale
 
     monkeypatch.setattr(bench_upscale, "load_upscaler", lambda *_, **__: small())
+    monkeypatch.setattr(machine, "load", lambda: 1.5)
     words = ["bench", "upscale", "any", "--sides", "8", "12", "--precision", "reference"]
     assert main(words) == 0
     said = capsys.readouterr().out.splitlines()
@@ -335,6 +336,7 @@ def test_bench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
         assert row["ncnn_ms"] is None
         assert (row["asked"], row["precision"]) == ("reference", "float32")
     assert re.search(r"ratio +\d+\.\d\d", "\n".join(said))
+    assert "the machine was busy (load 1.5 before)" in said[-2]
 
 
 RUN = """

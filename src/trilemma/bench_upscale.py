@@ -2,9 +2,8 @@
 
 import copy
 import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ import torch
 from torch import nn
 
 from trilemma import devices, machine, weights
-from trilemma.bench import BUSY, FEWEST, Way, alternated
 from trilemma.computing import distance, trial_image
 from trilemma.errors import TrilemmaError
 from trilemma.photos import Photo, from_pixels
 from trilemma.tiling import tiles_of
+from trilemma.turns import FEWEST, Timed, Way, alternated, milliseconds, ratio, void
 from trilemma.upscalers import BASELINES, load_upscaler
 from trilemma.upscaling import Manner, Ready, ready
 from trilemma.upscalingfiles import whole
@@ -45,22 +44,13 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Enlarging:
+class Enlarging(Timed):
     """What was found."""
 
     model: str
     scale: int
     threads: int
-    rounds: int
     rows: tuple[Row, ...]
-    device: str
-    load: float  # of the machine before; nan where it is not told
-    machine: Mapping[str, Any] = field(default_factory=machine.describe)
-
-    @property
-    def busy(self) -> bool:
-        """Did others compute on the machine, so that the times say little?"""
-        return self.load > BUSY
 
 
 def bench_upscale(
@@ -127,12 +117,12 @@ def timed(
     threads = torch.get_num_threads()
 
     def ours(one: Ready) -> Way:
-        return threads, lambda seen: done(whole(photo, one))
+        return threads, lambda seen: void(whole(photo, one))
 
     ways = {asked: ours(one) for asked, one in made.items()}
-    ways["plain"] = (threads, lambda seen: done(plainly()))
+    ways["plain"] = (threads, lambda seen: void(plainly()))
     if other is not None:
-        ways["ncnn"] = (threads, lambda seen: done(other(pixels)))
+        ways["ncnn"] = (threads, lambda seen: void(other(pixels)))
     taken = alternated(ways, rounds=rounds, images=1, device=device)
     exact = plainly()
     return [
@@ -146,8 +136,7 @@ def row(
 ) -> Row:
     """Write what one of our ways took, beside the others."""
     ours, plain = taken[asked], taken["plain"]
-    ratios = [one / mine for one, mine in zip(plain, ours, strict=True)]
-    low, middle, high = statistics.quantiles(ratios, n=4)
+    low, middle, high = ratio(plain, ours)
     beside = taken.get("ncnn", [math.nan] * len(ours))
     return Row(
         side=side,
@@ -155,13 +144,13 @@ def row(
         precision=kind(made.net),
         channels_last=made.choice.channels_last,
         tiles=tiles,
-        ours_ms=1000 * statistics.median(ours),
-        plain_ms=1000 * statistics.median(plain),
+        ours_ms=milliseconds(ours),
+        plain_ms=milliseconds(plain),
         ratio=middle,
         low=low,
         high=high,
-        ncnn_ms=1000 * statistics.median(beside),
-        ncnn_ratio=statistics.median(one / mine for one, mine in zip(beside, ours, strict=True)),
+        ncnn_ms=milliseconds(beside),
+        ncnn_ratio=ratio(beside, ours).middle,
         decibels=far,
     )
 
@@ -181,10 +170,6 @@ def far(photo: Photo, made: Ready, exact: torch.Tensor) -> float:
     """Give the PSNR of our result against the plain one, both as 8 bits, dB."""
     ours = torch.from_numpy(whole(photo, made)).permute(2, 0, 1)[None].float() / 255
     return distance(ours, exact.clamp(0, 1).mul(255).round().div(255))
-
-
-def done(value: object) -> None:
-    """Take a result and give none."""
 
 
 def ncnn_way(
