@@ -13,7 +13,7 @@ from torch import nn
 
 from trilemma import devices, machine, weights
 from trilemma.computing import distance, trial_image
-from trilemma.errors import TrilemmaError
+from trilemma.errors import MachineError, RunError, TrilemmaError
 from trilemma.photos import Photo, from_pixels
 from trilemma.tiling import tiles_of
 from trilemma.turns import FEWEST, Timed, Way, alternated, milliseconds, ratio, void
@@ -38,7 +38,7 @@ class Row:
     ratio: float  # plain / ours, median over the rounds, with its quartiles
     low: float
     high: float
-    ncnn_ms: float  # nan: not installed, or no file for it
+    ncnn_ms: float  # nan: left out, for a reason that was said
     ncnn_ratio: float  # ncnn / ours
     decibels: float  # PSNR of ours against the plain result
 
@@ -175,33 +175,44 @@ def far(photo: Photo, made: Ready, exact: torch.Tensor) -> float:
 def ncnn_way(
     model: str, threads: int, say: Callable[[str], None]
 ) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Give the same weights in ncnn's CPU runtime; None: it is not installed, or has no file."""
-    if model not in BASELINES:
-        return None
+    """Give the same weights in ncnn's CPU runtime; None: there is none, and a line says why."""
+    why = "is not installed"
     try:
-        import ncnn
+        if model in BASELINES:
+            import ncnn
 
-        file = weights.find(model)
-    except (ImportError, TrilemmaError):
-        say("ncnn is not installed: its times are left out")
-        return None
-    return ncnn_net(ncnn, file, threads)
+            return ncnn_net(ncnn, weights.find(model), threads)
+        why = f"has no file of {model}"
+    except ModuleNotFoundError as error:
+        if error.name != "ncnn":
+            why = f"cannot be loaded: {error}"
+    except ImportError as error:
+        why = f"cannot be loaded: {error}"
+    except TrilemmaError as error:
+        why = f"gets no weights: {error}"
+    say(f"ncnn {why}; its times are left out")
+    return None
 
 
 def ncnn_net(ncnn: Any, file: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Load a file into ncnn; pixels uint8 [H, W, 3] -> pixels."""
+    """Load a file into ncnn; pixels uint8 [H, W, 3] -> pixels.
+
+    RunError: it cannot read it. MachineError, of an image: it cannot compute it.
+    """
     net = ncnn.Net()
     net.opt.num_threads = threads
     net.opt.use_vulkan_compute = False
-    net.load_param(str(file.with_suffix(".param")))
-    net.load_model(str(file))
+    if net.load_param(str(file.with_suffix(".param"))) or net.load_model(str(file)):
+        raise RunError(f"{file} and its .param cannot be read; install their package anew")
 
     def enlarge(pixels: np.ndarray) -> np.ndarray:
         planes = np.ascontiguousarray(pixels.transpose(2, 0, 1).astype(np.float32) / 255)
         extractor = net.create_extractor()
         extractor.input("data", ncnn.Mat(planes).clone())  # or it would share memory that goes
-        made = np.array(extractor.extract("output")[1])
-        large: np.ndarray = np.rint(made.clip(0, 1) * 255).astype(np.uint8)
+        status, made = extractor.extract("output")
+        if status:
+            raise MachineError(f"ncnn: status {status} at {pixels.shape[1]}x{pixels.shape[0]}")
+        large: np.ndarray = np.rint(np.array(made).clip(0, 1) * 255).astype(np.uint8)
         return large
 
     return enlarge
