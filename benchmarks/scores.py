@@ -15,8 +15,8 @@ from torch import Tensor
 
 from side_by_side import CPU, Row, compared, missing, named, options, show
 from trilemma import devices, machine
-from trilemma.bench import alternated
 from trilemma.maths import frechet, kernel, manifold
+from trilemma.turns import alternated
 
 try:
     from prdc import compute_prdc

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from trilemma import machine
-from trilemma.bench import BUSY, FEWEST, alternated, measured_task, our_step
+from trilemma.bench import measured_task, our_step
 from trilemma.measuring import to_plain
 from trilemma.recipe import overrides, presets
 from trilemma.recipe.recipe import Recipe
 from trilemma.runfolder import finite
 from trilemma.step import release, shape
+from trilemma.turns import FEWEST, alternated, busy
 
 CPU = torch.device("cpu")
 SMALLEST = {"train": {"batch_size": 4}, "speed": {"precision": "reference", "threads": 1}}
@@ -156,8 +157,8 @@ def show(rows: Sequence[Row], columns: Mapping[str, Callable[[Row], str]], *, lo
     for line in cells:
         first, *rest = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
         print("  ".join([first.strip().ljust(widths[0]), *rest]))
-    if load > BUSY:
-        print(f"the machine was busy (load {load:g} before): the times say little")
+    for remark in busy(load):
+        print(remark)
     for row in rows:
         told = {**row, "date": today, "machine": {**facts, "load": load}}
         print(json.dumps(finite(told)))

@@ -1,6 +1,7 @@
 """Any images against any images: what arguments mean, one size, columns, floors."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,17 @@ import pytest
 import torch
 
 from handmade import RECIPE, make_run, noise, seeded, write_folder
-from trilemma import extracting, runs
-from trilemma.assessing import assess, assessed, see
+from tiny import DIFFUSION
+from trilemma import extracting, heeding, runs
+from trilemma.assessing import assess, assessed, heeded, see
+from trilemma.data.values import Source
 from trilemma.errors import DataError, RunError, TrilemmaError
 from trilemma.evaluation import read_scores
+from trilemma.families.family import DrawOptions
 from trilemma.features import cache
 from trilemma.sampling import drawn, load_generator
 from trilemma.scorefile import keep, merged
-from trilemma.scores import Column, Score, Scores
+from trilemma.scores import Column, Heeded, Score, Scores, Shares
 from trilemma.scoring import quality, refer
 from trilemma.sides import How, Listing, joint_shape, side_of
 
@@ -226,3 +230,48 @@ def test_new_scores_replace_old_ones_of_the_same_kind(here: Path) -> None:
         path = keep(scores, run)
     # written out: a nan equals none, and from Python 3.13 on not even itself inside a dataclass
     assert repr(read_scores(path)) == repr(merged(old, new))
+
+
+def test_shares_and_counts_of_other_drawings_stay() -> None:
+    """Two samplers and two checkpoints; what does not say how it was drawn makes way."""
+
+    def counted(sampler: str, checkpoint: str, n: int) -> Heeded:
+        return Heeded(
+            run="r", classes=("a",), share=(1.0,), n=n, sampler=sampler, checkpoint=checkpoint
+        )
+
+    def met(sampler: str, checkpoint: str, share: float) -> Shares:
+        return Shares(
+            run="r", classes=("a",), real=(1.0,), fake=(share,), low=(0.0,), high=(1.0,),
+            missing=(), sampler=sampler, checkpoint=checkpoint,
+        )  # fmt: skip
+
+    of_before, slow, fast = ("", ""), ("heun-50", "best"), ("heun-5", "best")
+    older, guided = ("heun-50", "640"), ("heun-50-guided-2", "best")
+    old = Scores(
+        heeded=tuple(counted(*way, 1) for way in (of_before, slow, fast, older)),
+        shares=tuple(met(*way, 0.1) for way in (of_before, slow, fast, older)),
+    )
+    new = Scores(
+        heeded=tuple(counted(*way, 2) for way in (fast, guided)),
+        shares=tuple(met(*way, 0.2) for way in (fast, guided)),
+    )
+    both = merged(old, new)
+    kept = [(*slow, 1), (*older, 1), (*fast, 2), (*guided, 2)]
+    assert [(one.sampler, one.checkpoint, one.n) for one in both.heeded] == kept
+    assert [(one.sampler, one.checkpoint, 10 * one.fake[0]) for one in both.shares] == kept
+    nothing = merged(old, Scores())
+    assert (nothing.heeded, nothing.shares) == (old.heeded, old.shares)
+
+
+def test_counts_say_how_they_were_drawn(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A denoiser under another sampler than its own, at a checkpoint that was named."""
+    make_run(here / "runs/one", replace(RECIPE, family=DIFFUSION), kept=(320,))
+    counted = Heeded(run="one", classes=("a",), share=(0.5,), n=2)
+    made = Scores(scores=(score("asked_class", 0.5),), heeded=(counted,))
+    monkeypatch.setattr(heeding, "heed", lambda *_, **__: made)
+    asked = replace(how(), options=DrawOptions(sampler="heun", steps=7), device=CPU)
+    reference: Source = None  # type: ignore[assignment]
+    found = heeded(runs.find_run("one@320"), reference, n=2, metrics=(), how=asked)
+    assert found.heeded == (replace(counted, sampler="heun-7", checkpoint="320"),)
+    assert (found.scores[0].sampler, found.scores[0].checkpoint) == ("heun-7", "320")

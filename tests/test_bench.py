@@ -10,8 +10,8 @@ import torch
 from torch import Generator
 
 import tiny
-from trilemma import bench, bench_scores
-from trilemma.bench import Plain, alternated, bench_train, noise
+from trilemma import bench_scores, machine, turns
+from trilemma.bench import Plain, bench_train, noise
 from trilemma.bench_scores import plain_scores
 from trilemma.cli.main import main
 from trilemma.data.batches import Batches
@@ -22,6 +22,7 @@ from trilemma.features.extractor import Features
 from trilemma.recipe.recipe import AdversarialRecipe, DiffusionRecipe, OptimizerRecipe
 from trilemma.scores import Column
 from trilemma.step import Task, prepare, update
+from trilemma.turns import alternated
 
 CPU = torch.device("cpu")
 # With eps 1 a step grows with the gradient: else rounding decides about the signs of tiny ones.
@@ -68,7 +69,7 @@ def test_the_plain_step_is_the_same_algorithm(
 
 def test_two_ways_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     now, order = [0.0], []
-    monkeypatch.setattr(bench, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(turns, "time", SimpleNamespace(perf_counter=lambda: now[0]))
 
     def step(name: str, seconds: float) -> tuple[int, object]:
         def take(seen: int) -> None:
@@ -90,6 +91,14 @@ def test_two_ways_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {threads for *_, threads in order} == {1}
 
 
+def test_times_are_held_against_those_of_the_same_round() -> None:
+    """A machine that is ten times slower in the last rounds: each is still thrice the other."""
+    short = [1.0, 2.0, 3.0, 10.0, 20.0]
+    long = [3.0, 6.0, 9.0, 30.0, 100.0]  # the last one is five times
+    assert turns.ratio(long, short) == (3.0, 3.0, 4.0)  # the upper: between the 4th and the 5th
+    assert turns.milliseconds(long) == 9000.0
+
+
 @pytest.mark.parametrize("family", [tiny.GAN, tiny.DIFFUSION])
 def test_a_bench_of_each_family(
     family: AdversarialRecipe | DiffusionRecipe, tmp_path: Path
@@ -106,7 +115,7 @@ def test_a_bench_of_each_family(
 def test_the_verb_prints_a_ratio_and_ends_with_json(
     load: float, said: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench.machine, "load", lambda: load)
+    monkeypatch.setattr(machine, "load", lambda: load)
     assert main(["bench", "train", "tiny-gan", "--batch-size", "4"]) == 0
     *shown, last = capsys.readouterr().out.splitlines()
     known = json.loads(last)

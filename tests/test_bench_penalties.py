@@ -36,7 +36,10 @@ def test_every_penalty_has_a_row(tmp_path: object) -> None:
     recipe = replace(tiny.recipe("unused"), preset="tiny")
     found = bench_penalties.bench_penalties(recipe, rounds=2, device=CPU)
     assert [one.penalty for one in found.costs] == list(VARIANTS)
-    assert len(lines(found)) >= 1 + len(VARIANTS)
+    for load, said in ((0.2, 0), (1.5, 1), (float("nan"), 0)):
+        told = lines(replace(found, load=load))
+        assert len(told) == 1 + len(VARIANTS) + said
+        assert sum("the machine was busy (load 1.5 before)" in line for line in told) == said
     with pytest.raises(RecipeError, match="no critic"):
         bench_penalties.bench_penalties(
             replace(recipe, family=tiny.DIFFUSION), rounds=2, device=CPU

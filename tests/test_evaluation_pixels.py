@@ -113,8 +113,13 @@ def test_scores_survive_their_file(tmp_path: Path) -> None:
     assert content["schema"] == 1
     assert content["scores"][0]["error"] is None  # 30 images are too few for fd's
     assert content["columns"][content["scores"][0]["column"]]["n_real"] == 40
-    assert found.shares[0].run == "猫"
+    (shares,) = content["shares"]
+    assert (shares["run"], shares["sampler"], shares["checkpoint"]) == ("猫", "ddim-50", "128000")
     assert str(read_scores(path)) == str(found)  # nan is not equal to itself, "nan" is
+    del shares["sampler"], shares["checkpoint"], shares["unsure"]  # as files of before have it
+    path.write_text(json.dumps(content), encoding="utf-8")
+    (old,) = read_scores(path).shares
+    assert (old.sampler, old.checkpoint, old.fake) == ("", "", found.shares[0].fake)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """How often an image shows the class it was asked for: hits counted by hand."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -77,7 +78,9 @@ def test_hits_are_counted_class_by_class(
     # Wilson's interval of 55 in 60, z = 1.96: centre 0.8916, half width 0.0724.
     assert score.error == pytest.approx(0.0724 / 1.96, rel=0.01)
     assert made.columns[score.column].extractor == "domain"
-    said = asked.lines(made, words.read("en"), "en")["r"]
+    other = replace(score, value=0.1, sampler="of another drawing")
+    both = replace(made, scores=(other, *made.scores))
+    said = asked.lines(both, words.read("en"), "en")["r"]
     assert said == ("Asked for a class: 92 ± 4 % of 60 images show it (worst: 4, 75 % of 20).")
 
 
@@ -133,6 +136,11 @@ def test_it_is_measured_where_it_is_named_or_nothing_is(tmp_path: Path, held_out
 
 
 def test_the_shares_stand_in_scores_json(tmp_path: Path) -> None:
-    kept = Scores(heeded=(Heeded(run="r", classes=("a", "b"), share=(1.0, 0.5), n=4),))
-    write_scores(tmp_path / "scores.json", kept)
-    assert read_scores(tmp_path / "scores.json") == kept
+    one = Heeded(run="r", classes=("a", "b"), share=(1.0, 0.5), n=4, sampler="s-5", checkpoint="7")
+    path = tmp_path / "scores.json"
+    write_scores(path, Scores(heeded=(one,)))
+    assert read_scores(path) == Scores(heeded=(one,))
+    content = json.loads(path.read_text("utf-8"))
+    del content["heeded"][0]["sampler"], content["heeded"][0]["checkpoint"]
+    path.write_text(json.dumps(content), encoding="utf-8")  # as files of before have it
+    assert read_scores(path).heeded == (replace(one, sampler="", checkpoint=""),)

@@ -326,14 +326,14 @@ def test_a_projection_of_other_weights_is_refused(here: Path) -> None:
     write_png(here / "own.png", drawn(place.drawer, [7])[0])
     play("one", Play(project="own.png", steps=1), device=CPU)
     make_run(here / "runs/two", replace(PLAIN, seed=9), kept=(320,))
-    file = "explore-one/projected.safetensors"
+    file, moved = "explore-one/projected.safetensors", ("pca:1=1",)
     with pytest.raises(
         RunError, match="found in one with other weights than two@best; look for it"
     ):
-        play("two", Play(latent=file), device=CPU)
+        play("two", Play(latent=file, move=moved), device=CPU)
     play("one", Play(save=("a=pca:1",)), device=CPU)
     with pytest.raises(RunError, match="no projected picture; --latent takes what --project has"):
-        play("one", Play(latent="runs/one/directions/a.safetensors"), device=CPU)
+        play("one", Play(latent="runs/one/directions/a.safetensors", move=moved), device=CPU)
     with pytest.raises(RunError, match=r"projected.safetensors: no direction; save one"):
         play("one", Play(save=(f"b={file}",)), device=CPU)
 
@@ -369,8 +369,23 @@ def test_a_walk_in_w_is_straight_and_ends_at_the_seeds(here: Path) -> None:
         (["--direction", "pca:1=nan"], "--direction pca:1=nan; allowed: a name and steps"),
         (["--direction", "smile=2"], "one: unknown direction 'smile'; allowed: pca:1, sefa:1"),
         (["--project", "no.png"], "no.png: no such file"),
-        (["--latent", "no.safetensors"], "no.safetensors"),
+        (["--latent", "no.safetensors", "--direction", "pca:1=1"], "no.safetensors"),
         (["--truncation", "--html"], "--html is for a walk, which is not drawn beside --trunc"),
+        (["--truncation", "--frames", "9"], "--frames is for a walk"),
+        (["--truncation", "--fps", "9"], "--fps is for a walk"),
+        (["--truncation", "--one-way"], "--one-way is for a walk"),
+        (["--truncation", "--around", "9"], "--around is for a walk"),
+        (["--truncation", "--among", "9"], "--among is for a walk"),
+        (["--project", "a.png", "--latent", "b"], "--project looks for a picture and --latent tak"),
+        (["--latent", "b"], "--latent alone draws nothing; say what moves the picture: --dir"),
+        (["--save-direction", "a=pca:1", "--direction", "b=1"], "--direction has no picture to mo"),
+        (["--sides", "1", "2"], "--sides is for the direction sides; ask for it: --directions"),
+        (["--directions", "pca:1", "--sides", "1", "2"], "--sides is for the direction sides; ask"),
+        (["--direction", "sides=1", "--sides", "1", "2"], "--sides is for the direction sides;"),
+        (["--layers", "0-3"], "--layers is for --direction, --directions, --save-direction and"),
+        (["--truncation", "--layers", "0-3"], "--layers is for --direction, --directions, --save"),
+        (["--project-steps", "9"], "--project-steps is for --project, which was not asked for"),
+        (["--truncation", "--project-steps", "9"], "--project-steps is for --project, which was"),
         (["--project", "a.png", "--steps", "9"], "--steps is for a walk"),
         (["--truncation", "--seeds", "-3"], "the seed of an image is -3; allowed: 0 to"),
     ],
@@ -379,7 +394,7 @@ def test_what_cannot_be_is_one_line(
     here: Path, capsys: Capture, words: list[str], said: str
 ) -> None:
     make_run(here / "runs/one", PLAIN, kept=(320,))
-    assert main(["explore", "one", "--frames", "4", "--among", "0", *words]) == 2
+    assert main(["explore", "one", *words]) == 2
     assert said in capsys.readouterr().err.splitlines()[-1]
     assert not (here / "explore-one").exists()
 

@@ -83,6 +83,9 @@ def test_runs_on_one_set_share_a_classifier_that_travels_with_them(
     assert made.contents.extractor_accuracy > 0.6  # three classes: chance is a third
     assert {share.run for share in made.contents.scores.shares} == {"moved one", "moved other"}
     assert all(share.classes == tuple(LETTERS) for share in made.contents.scores.shares)
+    drawn = {(one.run, one.checkpoint) for one in made.contents.scores.scores}
+    assert {(one.run, one.checkpoint) for one in made.contents.scores.shares} == drawn
+    assert all(checkpoint for _, checkpoint in drawn)
 
 
 def test_a_run_goes_on_with_its_own_classifier_when_the_cache_is_gone(

@@ -1,5 +1,6 @@
 """Enlarging files: names, types, failures, what is there before, GIFs, films, memory, the verb."""
 
+import importlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,9 +20,15 @@ from PIL import Image, ImageSequence
 
 import trilemma as tr
 from enlargers import nearest, small
-from trilemma import api, upscalingfiles, video
+from trilemma import api, bench_upscale, machine, upscalingfiles, video
 from trilemma.cli.main import main
-from trilemma.errors import DataError, MemoryTooSmallError, NoSpaceError
+from trilemma.errors import (
+    DataError,
+    MachineError,
+    MemoryTooSmallError,
+    MissingExtraError,
+    NoSpaceError,
+)
 from trilemma.upscaling import Manner, Ready, ready
 from trilemma.upscalingfiles import jobs, upscale_files
 
@@ -146,6 +154,31 @@ def test_memory_that_ends_gives_smaller_tiles(
     assert tiles == [512, 256, 128, 64]
     with pytest.raises(MemoryTooSmallError, match=r"a\.png: too large"):
         upscale_files(jobs([folder / "a.png"], tmp_path), made(tile=128))
+
+
+def test_smaller_tiles_stay_for_the_files_after(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of five fails twice; one that fits nowhere in between takes no tiles away."""
+    tiles: list[tuple[str, int]] = []
+
+    def once(job: Any, made: Ready, **_: Any) -> None:
+        tiles.append((job.source.name, made.tile))
+        if made.tile > 128 or job.source.name == "c.webp":
+            raise MemoryTooSmallError("too large")
+
+    monkeypatch.setattr(upscalingfiles, "once", once)
+    found = upscale_files(jobs([folder], tmp_path / "out"), made(tile=-1))
+    assert [(name, tile) for name, tile in tiles if name != "c.webp"] == [
+        ("a.png", 512),
+        ("a.png", 256),
+        ("a.png", 128),
+        ("b.jpg", 128),
+        ("d.tif", 128),
+        ("e.bmp", 128),
+    ]
+    assert [tile for name, tile in tiles if name == "c.webp"] == [128, 64, 32, 16]
+    assert [path.name for path, _ in found.failed] == ["c.webp"]
 
 
 def test_full_disk_ends_it(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,9 +329,8 @@ def test_python(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("model")
 def test_bench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from trilemma import bench_upscale
-
     monkeypatch.setattr(bench_upscale, "load_upscaler", lambda *_, **__: small())
+    monkeypatch.setattr(machine, "load", lambda: 1.5)
     words = ["bench", "upscale", "any", "--sides", "8", "12", "--precision", "reference"]
     assert main(words) == 0
     said = capsys.readouterr().out.splitlines()
@@ -310,6 +342,73 @@ def test_bench(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
         assert row["ncnn_ms"] is None
         assert (row["asked"], row["precision"]) == ("reference", "float32")
     assert re.search(r"ratio +\d+\.\d\d", "\n".join(said))
+    assert "the machine was busy (load 1.5 before)" in said[-2]
+
+
+class Deaf:
+    """A runtime that reads no file, or computes nothing."""
+
+    def __init__(self, reads: int = 0) -> None:
+        self.reads, self.opt = reads, SimpleNamespace()
+
+    def load_param(self, path: str) -> int:
+        return 0
+
+    def load_model(self, path: str) -> int:
+        return self.reads
+
+    def create_extractor(self) -> SimpleNamespace:
+        return SimpleNamespace(input=lambda *_: 0, extract=lambda *_: (-100, None))
+
+
+def test_bench_says_why_ncnn_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not installed, broken, without its weights, with others: each a reason of its own."""
+    told: list[str] = []
+    name, file = "realesrgan-x4plus", tmp_path / "a.bin"
+
+    def way(model: str = name) -> Any:
+        return bench_upscale.ncnn_way(model, 1, told.append)
+
+    runtime = SimpleNamespace(Net=lambda: Deaf(-1), Mat=lambda planes: planes)
+    monkeypatch.setitem(sys.modules, "ncnn", runtime)
+    monkeypatch.setattr(bench_upscale.weights, "find", lambda _: file)
+    assert way("mine") is None and way() is None
+    runtime.Net = Deaf
+    monkeypatch.setattr(bench_upscale.weights, "find", missing)
+    assert way() is None
+    monkeypatch.setattr(bench_upscale.weights, "find", lambda _: file)
+    (tmp_path / "ncnn.py").write_text("import a_library_of_its_own")
+    monkeypatch.delitem(sys.modules, "ncnn")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert way() is None
+    (tmp_path / "ncnn.py").write_text("raise ImportError('libgomp.so.1: cannot open')")
+    importlib.invalidate_caches()
+    assert way() is None
+    monkeypatch.setitem(sys.modules, "ncnn", None)
+    assert way() is None
+    assert told == [
+        f"ncnn {why}; its times are left out"
+        for why in (
+            "has no file of mine",
+            f"gets no weights: {file} and its .param cannot be read; install their package anew",
+            "gets no weights: a package is not installed",
+            "cannot be loaded: No module named 'a_library_of_its_own'",
+            "cannot be loaded: libgomp.so.1: cannot open",
+            "is not installed",
+        )
+    ]
+
+
+def missing(name: str) -> Path:
+    raise MissingExtraError("a package is not installed")
+
+
+def test_bench_times_no_failure_of_ncnn(tmp_path: Path) -> None:
+    image = SimpleNamespace(clone=lambda: None)
+    runtime = SimpleNamespace(Net=Deaf, Mat=lambda planes: image)
+    enlarge = bench_upscale.ncnn_net(runtime, tmp_path / "a.bin", 1)
+    with pytest.raises(MachineError, match="ncnn: status -100 at 5x4"):
+        enlarge(np.zeros((4, 5, 3), np.uint8))
 
 
 RUN = """

@@ -277,6 +277,29 @@ def test_choice_is_measured_once_and_must_be_close(
     assert np.isnan(seen[1][1])
 
 
+def test_a_choice_is_of_one_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """The cache of a machine with a GPU, seen from one with another and from one with none."""
+    monkeypatch.setenv("TRILEMMA_CACHE", str(tmp_path))
+    monkeypatch.setattr(computing.devices, "candidates", lambda *_: (REFERENCE, Choice()))
+    gpu, measured = ["One 80GB"], list[str]()
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: gpu[0])
+
+    def measure(net: nn.Module, choices: Any, device: torch.device, **_: Any) -> Choice:
+        measured.append(f"{gpu[0]} of {device}")
+        return REFERENCE
+
+    monkeypatch.setattr(computing, "measured", measure)
+    cuda = torch.device("cuda")
+    for name in ("One 80GB", "One 80GB", "Other 8GB", "One 80GB"):
+        gpu[0] = name
+        chosen(nearest(), "auto", cuda)
+    assert measured == ["One 80GB of cuda", "Other 8GB of cuda"]
+    chosen(nearest(), "auto", CPU)
+    gpu[0] = "Other 8GB"  # beside the processor, which alone computes
+    chosen(nearest(), "auto", CPU)
+    assert measured[2:] == ["One 80GB of cpu"]
+
+
 def test_distance_is_the_definition() -> None:
     one, other = torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 0.1)
     assert distance(one, other) == pytest.approx(20)

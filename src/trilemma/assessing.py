@@ -21,7 +21,7 @@ from trilemma.pairscores import enlarges, parted, run_scores
 from trilemma.places import Say, quiet
 from trilemma.recipe.recipe import DataRecipe
 from trilemma.sampling import load_generator, sampler_name
-from trilemma.scores import Scores, joined
+from trilemma.scores import Scores, as_drawn, joined
 from trilemma.scoring import MOST, wanted
 from trilemma.sides import (
     How,
@@ -119,9 +119,7 @@ def heeded(
     made = heeding.heed(
         run, drawer, reference, n=n, metrics=metrics, say=how.say, progress=how.progress
     )
-    named = sampler_of(run, how)
-    rows = tuple(replace(s, sampler=named, checkpoint=run.checkpoint) for s in made.scores)
-    return replace(made, scores=rows)
+    return as_drawn(made, sampler=sampler_of(run, how), checkpoint=run.checkpoint)
 
 
 def modes_of(fake: Side, real: Side | None) -> counting.ModeSet | None:
@@ -168,9 +166,8 @@ def mode_scores(
 
     other = count(held_out) if len(held_out) >= most else None
     made = counting.scored(scored.name, count(looked_at), other, names, by=by, reference=held_out)
-    sampler, checkpoint = sampler_of(fake, how), getattr(fake, "checkpoint", "")
-    rows = tuple(replace(s, sampler=sampler, checkpoint=checkpoint) for s in made.scores)
-    return replace(made, scores=rows)
+    checkpoint = getattr(fake, "checkpoint", "")
+    return as_drawn(made, sampler=sampler_of(fake, how), checkpoint=checkpoint)
 
 
 def both_opened(

@@ -1,10 +1,8 @@
 """Ours against the plain way, in turns in one process: a training step, a batch that is drawn."""
 
 import copy
-import statistics
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,18 +24,14 @@ from trilemma.optimizers import optimizers_of
 from trilemma.recipe.recipe import OptimizerRecipe, Recipe, parse_size
 from trilemma.sampling import BATCH, Drawer, drawn
 from trilemma.step import Task, prepare, release, shape, update
+from trilemma.turns import FEWEST, Timed, Way, alternated, milliseconds, ratio, void
 
-WARM_UPS = 2  # steps of each that do not count
-FEWEST = 15  # timed steps of each: a median of fewer says little
 IMAGES = 1024  # of noise that are trained on: what is in them changes no time
 CLASSES = 10  # of that noise, for networks that are told labels
-BUSY = 0.5  # processes that may compute beside ours
-
-Way = tuple[int, Callable[[int], None]]  # CPU threads; what is timed, given the images seen
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
+class Bench(Timed):
     """Medians of two ways to do the same, and how often the one fits into the other."""
 
     preset: str
@@ -46,17 +40,8 @@ class Bench:
     ratio: float  # plain / ours, median over the rounds
     low: float  # lower and upper quartile of that
     high: float
-    rounds: int
     images: int  # of a step or a batch
     compute: Mapping[str, Any]  # how ours is computed: what was measured to be fastest
-    device: str
-    load: float  # of the machine before; nan where it is not told
-    machine: Mapping[str, Any] = field(default_factory=machine.describe)
-
-    @property
-    def busy(self) -> bool:
-        """Did others compute on the machine, so that the times say little?"""
-        return self.load > BUSY
 
 
 class Plain:
@@ -175,10 +160,6 @@ def bench_sample(
     return replace(found, compute={**how, "threads": threads, "shares": False})
 
 
-def void(value: object) -> None:
-    """Take a value and give none."""
-
-
 def found_in(
     taken: Mapping[str, list[float]],
     recipe: Recipe,
@@ -188,16 +169,15 @@ def found_in(
     load: float,
 ) -> Bench:
     """Summarise the times of both ways."""
-    ratios = [plain / ours for ours, plain in zip(taken["ours"], taken["plain"], strict=True)]
-    low, middle, high = statistics.quantiles(ratios, n=4)
+    low, middle, high = ratio(taken["plain"], taken["ours"])
     return Bench(
         preset=recipe.preset,
-        ours_ms=1000 * statistics.median(taken["ours"]),
-        plain_ms=1000 * statistics.median(taken["plain"]),
+        ours_ms=milliseconds(taken["ours"]),
+        plain_ms=milliseconds(taken["plain"]),
         ratio=middle,
         low=low,
         high=high,
-        rounds=len(ratios),
+        rounds=len(taken["ours"]),
         images=images,
         compute={},
         device=str(device),
@@ -232,23 +212,6 @@ def our_step(task: Task) -> Callable[[int], None]:
         average.update(train.batch_size, At(seen + train.batch_size, 0.0))
 
     return step
-
-
-def alternated(
-    ways: Mapping[str, Way], *, rounds: int, images: int, device: torch.device
-) -> dict[str, list[float]]:
-    """Time each way once a round, each first in every other round; seconds of every step."""
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(WARM_UPS + rounds):
-        turn = list(ways.items())[:: 1 if number % 2 else -1]
-        for name, (threads, step) in turn:
-            torch.set_num_threads(threads)
-            devices.synchronize(device)
-            start = time.perf_counter()
-            step(number * images)
-            devices.synchronize(device)
-            taken[name].append(time.perf_counter() - start)
-    return {name: times[WARM_UPS:] for name, times in taken.items()}
 
 
 def noise(recipe: Recipe) -> Source:

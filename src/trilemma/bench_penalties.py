@@ -1,18 +1,18 @@
 """What a penalty on the critic's slope costs: its step beside the plain one, the same networks."""
 
-import statistics
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 
 from trilemma import machine
-from trilemma.bench import BUSY, FEWEST, Way, alternated, measured_task
+from trilemma.bench import measured_task
 from trilemma.errors import RecipeError
 from trilemma.families.family import At
 from trilemma.recipe.recipe import AdversarialRecipe, Recipe
 from trilemma.step import descend, parts, release, shape
+from trilemma.turns import FEWEST, Timed, Way, alternated, busy, milliseconds, ratio
 
 OFF = {"r1": 0.0, "r2": 0.0, "gp": 0.0, "dragan": 0.0, "slopes": "exact"}
 PLAIN = "plain"
@@ -38,21 +38,12 @@ class Cost:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Costs:
+class Costs(Timed):
     """All of them, of one pair of networks."""
 
     preset: str
     images: int  # of a step
-    rounds: int
     costs: tuple[Cost, ...]
-    device: str
-    load: float  # of the machine before; nan where it is not told
-    machine: Mapping[str, Any] = field(default_factory=machine.describe)
-
-    @property
-    def busy(self) -> bool:
-        """Did others compute on the machine, so that the times say little?"""
-        return self.load > BUSY
 
 
 def bench_penalties(recipe: Recipe, *, rounds: int = FEWEST, device: torch.device) -> Costs:
@@ -115,11 +106,10 @@ def critic_step(recipe: Recipe, device: torch.device) -> tuple[Way, Mapping[str,
 
 def cost(name: str, taken: Mapping[str, list[float]], compute: Mapping[str, Any]) -> Cost:
     """Summarise the times of one variant against the plain ones of the same rounds."""
-    ratios = [ours / plain for ours, plain in zip(taken[name], taken[PLAIN], strict=True)]
-    low, middle, high = statistics.quantiles(ratios, n=4)
+    low, middle, high = ratio(taken[name], taken[PLAIN])
     return Cost(
         penalty=name,
-        milliseconds=1000 * statistics.median(taken[name]),
+        milliseconds=milliseconds(taken[name]),
         ratio=middle,
         low=low,
         high=high,
@@ -135,5 +125,4 @@ def lines(found: Costs) -> list[str]:
         f"quartiles {one.low:.2f} to {one.high:.2f}; {one.compute['precision']}"
         for one in found.costs
     ]
-    busy = f"  the machine was busy (load {found.load:g} before): close other programs, try again"
-    return [head, *rows, *([busy] if found.busy else [])]
+    return [head, *rows, *busy(found.load)]

@@ -4,12 +4,13 @@ import torch
 from torch import Tensor
 
 from trilemma import devices, extracting, machine
-from trilemma.bench import FEWEST, Bench, Way, alternated, found_in, void
+from trilemma.bench import Bench, found_in
 from trilemma.evaluation import STANDARD, evaluate
 from trilemma.features.extractor import Features
 from trilemma.places import quiet
 from trilemma.recipe.recipe import Recipe
 from trilemma.scores import Column
+from trilemma.turns import FEWEST, Way, alternated, void
 
 IMAGES = 2000  # on each side
 NEIGHBOURS = 5

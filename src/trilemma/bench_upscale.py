@@ -2,9 +2,8 @@
 
 import copy
 import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ import torch
 from torch import nn
 
 from trilemma import devices, machine, weights
-from trilemma.bench import BUSY, FEWEST, Way, alternated
 from trilemma.computing import distance, trial_image
-from trilemma.errors import TrilemmaError
+from trilemma.errors import MachineError, RunError, TrilemmaError
 from trilemma.photos import Photo, from_pixels
 from trilemma.tiling import tiles_of
+from trilemma.turns import FEWEST, Timed, Way, alternated, milliseconds, ratio, void
 from trilemma.upscalers import BASELINES, load_upscaler
 from trilemma.upscaling import Manner, Ready, ready
 from trilemma.upscalingfiles import whole
@@ -39,28 +38,19 @@ class Row:
     ratio: float  # plain / ours, median over the rounds, with its quartiles
     low: float
     high: float
-    ncnn_ms: float  # nan: not installed, or no file for it
+    ncnn_ms: float  # nan: left out, for a reason that was said
     ncnn_ratio: float  # ncnn / ours
     decibels: float  # PSNR of ours against the plain result
 
 
 @dataclass(frozen=True, kw_only=True)
-class Enlarging:
+class Enlarging(Timed):
     """What was found."""
 
     model: str
     scale: int
     threads: int
-    rounds: int
     rows: tuple[Row, ...]
-    device: str
-    load: float  # of the machine before; nan where it is not told
-    machine: Mapping[str, Any] = field(default_factory=machine.describe)
-
-    @property
-    def busy(self) -> bool:
-        """Did others compute on the machine, so that the times say little?"""
-        return self.load > BUSY
 
 
 def bench_upscale(
@@ -127,12 +117,12 @@ def timed(
     threads = torch.get_num_threads()
 
     def ours(one: Ready) -> Way:
-        return threads, lambda seen: done(whole(photo, one))
+        return threads, lambda seen: void(whole(photo, one))
 
     ways = {asked: ours(one) for asked, one in made.items()}
-    ways["plain"] = (threads, lambda seen: done(plainly()))
+    ways["plain"] = (threads, lambda seen: void(plainly()))
     if other is not None:
-        ways["ncnn"] = (threads, lambda seen: done(other(pixels)))
+        ways["ncnn"] = (threads, lambda seen: void(other(pixels)))
     taken = alternated(ways, rounds=rounds, images=1, device=device)
     exact = plainly()
     return [
@@ -146,8 +136,7 @@ def row(
 ) -> Row:
     """Write what one of our ways took, beside the others."""
     ours, plain = taken[asked], taken["plain"]
-    ratios = [one / mine for one, mine in zip(plain, ours, strict=True)]
-    low, middle, high = statistics.quantiles(ratios, n=4)
+    low, middle, high = ratio(plain, ours)
     beside = taken.get("ncnn", [math.nan] * len(ours))
     return Row(
         side=side,
@@ -155,13 +144,13 @@ def row(
         precision=kind(made.net),
         channels_last=made.choice.channels_last,
         tiles=tiles,
-        ours_ms=1000 * statistics.median(ours),
-        plain_ms=1000 * statistics.median(plain),
+        ours_ms=milliseconds(ours),
+        plain_ms=milliseconds(plain),
         ratio=middle,
         low=low,
         high=high,
-        ncnn_ms=1000 * statistics.median(beside),
-        ncnn_ratio=statistics.median(one / mine for one, mine in zip(beside, ours, strict=True)),
+        ncnn_ms=milliseconds(beside),
+        ncnn_ratio=ratio(beside, ours).middle,
         decibels=far,
     )
 
@@ -183,40 +172,47 @@ def far(photo: Photo, made: Ready, exact: torch.Tensor) -> float:
     return distance(ours, exact.clamp(0, 1).mul(255).round().div(255))
 
 
-def done(value: object) -> None:
-    """Take a result and give none."""
-
-
 def ncnn_way(
     model: str, threads: int, say: Callable[[str], None]
 ) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Give the same weights in ncnn's CPU runtime; None: it is not installed, or has no file."""
-    if model not in BASELINES:
-        return None
+    """Give the same weights in ncnn's CPU runtime; None: there is none, and a line says why."""
+    why = "is not installed"
     try:
-        import ncnn
+        if model in BASELINES:
+            import ncnn
 
-        file = weights.find(model)
-    except (ImportError, TrilemmaError):
-        say("ncnn is not installed: its times are left out")
-        return None
-    return ncnn_net(ncnn, file, threads)
+            return ncnn_net(ncnn, weights.find(model), threads)
+        why = f"has no file of {model}"
+    except ModuleNotFoundError as error:
+        if error.name != "ncnn":
+            why = f"cannot be loaded: {error}"
+    except ImportError as error:
+        why = f"cannot be loaded: {error}"
+    except TrilemmaError as error:
+        why = f"gets no weights: {error}"
+    say(f"ncnn {why}; its times are left out")
+    return None
 
 
 def ncnn_net(ncnn: Any, file: Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Load a file into ncnn; pixels uint8 [H, W, 3] -> pixels."""
+    """Load a file into ncnn; pixels uint8 [H, W, 3] -> pixels.
+
+    RunError: it cannot read it. MachineError, of an image: it cannot compute it.
+    """
     net = ncnn.Net()
     net.opt.num_threads = threads
     net.opt.use_vulkan_compute = False
-    net.load_param(str(file.with_suffix(".param")))
-    net.load_model(str(file))
+    if net.load_param(str(file.with_suffix(".param"))) or net.load_model(str(file)):
+        raise RunError(f"{file} and its .param cannot be read; install their package anew")
 
     def enlarge(pixels: np.ndarray) -> np.ndarray:
         planes = np.ascontiguousarray(pixels.transpose(2, 0, 1).astype(np.float32) / 255)
         extractor = net.create_extractor()
         extractor.input("data", ncnn.Mat(planes).clone())  # or it would share memory that goes
-        made = np.array(extractor.extract("output")[1])
-        large: np.ndarray = np.rint(made.clip(0, 1) * 255).astype(np.uint8)
+        status, made = extractor.extract("output")
+        if status:
+            raise MachineError(f"ncnn: status {status} at {pixels.shape[1]}x{pixels.shape[0]}")
+        large: np.ndarray = np.rint(np.array(made).clip(0, 1) * 255).astype(np.uint8)
         return large
 
     return enlarge

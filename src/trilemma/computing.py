@@ -75,9 +75,10 @@ def chosen(
     if len(choices) == 1:
         return choices[0]
     file = cache_folder(say=say) / "upscale-choices.json"
+    gpu = devices.gpu_name(device)
     name = "|".join(
-        (upscaler.sha256, precision, device.type, machine.cpu_name(), str(torch.__version__),
-         str(torch.get_num_threads()), f"way {WAY}")
+        (upscaler.sha256, precision, device.type, machine.cpu_name(), *([gpu] if gpu else []),
+         str(torch.__version__), str(torch.get_num_threads()), f"way {WAY}")
     )  # fmt: skip
     known = remembered(file)
     if name in known:

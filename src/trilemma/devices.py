@@ -40,6 +40,11 @@ def pick(device: str) -> torch.device:
     return torch.device(device, processes.local_rank()) if several else torch.device(device)
 
 
+def gpu_name(device: torch.device) -> str:
+    """Give the name of an NVIDIA or AMD GPU; empty: it is another device."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+
+
 def use_threads(threads: int) -> int:
     """Compute with this many CPU threads; give their number.
 

@@ -24,7 +24,7 @@ from trilemma.maths.inception_score import inception_score
 from trilemma.maths.randomness import rng
 from trilemma.recipe.closest import unknown
 from trilemma.runfolder import write_json
-from trilemma.scores import Column, Heeded, Score, Scores, Shares
+from trilemma.scores import Column, Heeded, Score, Scores, Shares, as_drawn
 from trilemma.shares import class_shares
 
 SCHEMA = 1  # of scores.json
@@ -134,16 +134,15 @@ def evaluate(
             n=columns[name].n_fake,
             column=column_id(columns[name]),
             floor=known.get(name, math.nan),
-            sampler=sampler,
-            checkpoint=checkpoint,
         )
         for name in metrics
     )
-    return Scores(
+    made = Scores(
         columns={column_id(c): c for c in columns.values()},
         scores=scores,
         shares=(class_shares(fake, labelled, run=run),) if labelled else (),
     )
+    return as_drawn(made, sampler=sampler, checkpoint=checkpoint)
 
 
 def _counted(column: Column, pair: Pair, metric: Metric) -> Column:

@@ -221,10 +221,9 @@ def out_of_memory(error: Exception) -> bool:
 
 def fingerprint(device: torch.device, *, sharded: bool) -> dict[str, Any]:
     """Name all that must be equal for a resumed run to be the same to the bit."""
-    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
     facts: dict[str, Any] = {
         "device": device.type,
-        "gpu": gpu,
+        "gpu": devices.gpu_name(device),
         "cpu": machine.cpu_name(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "torch": str(torch.__version__),

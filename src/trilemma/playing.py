@@ -50,6 +50,37 @@ class Play:
         return any(tools)
 
 
+def check(asked: Play) -> None:
+    """Refuse words that would do nothing. RunError names the first, and what it belongs to."""
+    moves = asked.move, asked.directions, asked.save
+    drawn = asked.truncation, asked.mix, asked.directions, asked.project, asked.latent
+    named = [*asked.directions, *(word for _, _, word in (w.partition("=") for w in asked.save))]
+    if asked.wanted:  # a walk knows no sides
+        named += [word.rpartition("=")[0] for word in asked.move]
+    if asked.project and asked.latent:
+        raise RunError(
+            "--project looks for a picture and --latent takes up one that was found; ask for one"
+        )
+    if asked.latent and not (asked.move or asked.directions):
+        raise RunError(
+            "--latent alone draws nothing; say what moves the picture: --direction, --directions"
+        )
+    if asked.move and asked.wanted and not any(drawn):
+        raise RunError("--direction has no picture to move beside --save-direction; leave it out")
+    if asked.sides and "sides" not in named:
+        raise RunError(
+            "--sides is for the direction sides; ask for it: --directions sides, or "
+            "--save-direction NAME=sides, which a walk takes as --direction NAME=1"
+        )
+    if asked.layers and not (any(moves) or asked.mix):
+        raise RunError(
+            "--layers is for --direction, --directions, --save-direction and --mix, none of which "
+            "was asked for"
+        )
+    if asked.steps != Play.steps and not asked.project:
+        raise RunError("--project-steps is for --project, which was not asked for")
+
+
 def play(
     run: str,
     asked: Play,
@@ -64,6 +95,7 @@ def play(
     progress: of pictures, or of the steps of a projection. RunError: the run has no such points, or
     a word of what is asked for cannot be.
     """
+    check(asked)
     check_seeds([*asked.seeds, *asked.mix])
     names = parted(asked.save)
     if not asked.seeds:

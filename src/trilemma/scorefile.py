@@ -2,12 +2,14 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from trilemma import runs
 from trilemma.evaluation import SCHEMA, read_scores, write_scores
 from trilemma.runfolder import finite
-from trilemma.scores import Score, Scores
+from trilemma.scores import Heeded, Score, Scores, Shares
+
+Drawn = TypeVar("Drawn", Shares, Heeded)
 
 
 def facts(scores: Scores) -> dict[str, Any]:
@@ -25,7 +27,10 @@ def keep(scores: Scores, run: runs.Found) -> Path:
 
 
 def merged(old: Scores, new: Scores) -> Scores:
-    """Put new scores in the place of old ones of the same metric, column, sampler, checkpoint."""
+    """Put new scores in the place of old ones of the same metric, column, sampler, checkpoint.
+
+    So with shares and counts of one drawing; old ones that do not say how they were drawn go, too.
+    """
 
     def key(score: Score) -> tuple[str, ...]:
         return score.metric, score.column, score.sampler, score.checkpoint
@@ -35,6 +40,16 @@ def merged(old: Scores, new: Scores) -> Scores:
     return Scores(
         columns={**old.columns, **new.columns},
         scores=kept + new.scores,
-        shares=new.shares or old.shares,
-        heeded=new.heeded or old.heeded,
+        shares=(*others(old.shares, new.shares), *new.shares),
+        heeded=(*others(old.heeded, new.heeded), *new.heeded),
+    )
+
+
+def others(old: tuple[Drawn, ...], new: tuple[Drawn, ...]) -> tuple[Drawn, ...]:
+    """Keep what belongs to other drawings than new ones; without new ones all of it."""
+    made = {(one.sampler, one.checkpoint) for one in new}
+    return tuple(
+        one
+        for one in old
+        if not new or (one.checkpoint and (one.sampler, one.checkpoint) not in made)
     )

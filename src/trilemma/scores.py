@@ -1,7 +1,7 @@
 """Scores as values: a number, its error, and the column that says what it may be compared with."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,8 @@ class Shares:
     high: tuple[float, ...]
     missing: tuple[str, ...]  # classes whose interval lies below a tenth of the real share
     unsure: tuple[str, ...] = ()  # never met, among too few images to call that missing
+    sampler: str = ""  # as of a Score; empty, too, in files of before
+    checkpoint: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,8 @@ class Heeded:
     classes: tuple[str, ...]
     share: tuple[float, ...]  # of the images of a class, those in which a classifier sees it
     n: int  # images that were asked for of each class
+    sampler: str = ""  # as of a Score; empty, too, in files of before
+    checkpoint: str = ""
 
     @property
     def worst(self) -> tuple[str, float]:
@@ -82,6 +86,16 @@ HIGHER = frozenset({"psnr_rgb", "psnr_y", "ssim_rgb", "ssim_y"})  # watched scor
 def better(metric: str, value: float, than: float) -> bool:
     """Is a watched score better than another? Distances and losses should fall."""
     return value > than if metric in HIGHER else value < than
+
+
+def as_drawn(scores: Scores, *, sampler: str, checkpoint: str) -> Scores:
+    """Write down how the images of all these scores, shares and counts were drawn."""
+    return replace(
+        scores,
+        scores=tuple(replace(s, sampler=sampler, checkpoint=checkpoint) for s in scores.scores),
+        shares=tuple(replace(s, sampler=sampler, checkpoint=checkpoint) for s in scores.shares),
+        heeded=tuple(replace(s, sampler=sampler, checkpoint=checkpoint) for s in scores.heeded),
+    )
 
 
 def joined(first: Scores, second: Scores) -> Scores:

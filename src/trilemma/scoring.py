@@ -28,7 +28,7 @@ from trilemma.places import Say, quiet
 from trilemma.runs import Found
 from trilemma.samplecache import remembered
 from trilemma.sampling import Drawer, Pixels, load_generator, sampler_name
-from trilemma.scores import Column, Score, Scores, joined
+from trilemma.scores import Column, Score, Scores, as_drawn, joined
 from trilemma.speed import Speed, measure, speed_scores
 
 MOST, LEAST = 2_000, 200  # images drawn for a score, unless --n says another number
@@ -195,19 +195,19 @@ def score_run(
     rows = (*scores.scores, *met.scores, near, *speed_scores(found.label, speed))
     if trials is not None:
         rows = (*rows, megapixel_score(found.label, speed, pixels))
-    named = sampler_name(drawer)
+    made = Scores(
+        columns={**scores.columns, **met.columns, **copied},
+        scores=rows,
+        shares=scores.shares,
+        heeded=met.heeded,
+    )
     return Scored(
         found=found,
         drawer=drawer,
         pixels=pixels,
         features=features,
         reference=reference,
-        scores=Scores(
-            columns={**scores.columns, **met.columns, **copied},
-            scores=tuple(replace(s, sampler=named, checkpoint=found.checkpoint) for s in rows),
-            shares=scores.shares,
-            heeded=met.heeded,
-        ),
+        scores=as_drawn(made, sampler=sampler_name(drawer), checkpoint=found.checkpoint),
         speed=speed,
         copies=copies,
         modes=modes,

@@ -190,7 +190,7 @@ def upscale_files(
             progress(min(state[0], total), total)
 
         try:
-            upscale_file(job, made, quality=quality, say=say, progress=more)
+            made = upscale_file(job, made, quality=quality, say=say, progress=more)
         except NoSpaceError:
             raise
         except TrilemmaError as error:
@@ -212,8 +212,11 @@ def upscale_files(
     )
 
 
-def upscale_file(job: Job, made: Ready, *, quality: int, say: Say, progress: Progress) -> None:
-    """Enlarge one file, with smaller tiles where its own do not fit into memory."""
+def upscale_file(job: Job, made: Ready, *, quality: int, say: Say, progress: Progress) -> Ready:
+    """Enlarge one file, with smaller tiles where its own do not fit into memory.
+
+    Gives what fitted, for the files after it; one that no tiles fit changes nothing for them.
+    """
     while True:
         before = [0]
 
@@ -231,7 +234,7 @@ def upscale_file(job: Job, made: Ready, *, quality: int, say: Say, progress: Pro
             progress(-before[0])
             made = less
         else:
-            return
+            return made
 
 
 def once(job: Job, made: Ready, *, quality: int, say: Say, progress: Progress) -> None:

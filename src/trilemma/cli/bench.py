@@ -53,12 +53,13 @@ def run(arguments: Arguments) -> None:
     from dataclasses import replace
 
     from trilemma import bench_penalties, devices
-    from trilemma.bench import FEWEST, Bench
+    from trilemma.bench import Bench
     from trilemma.errors import RecipeError
     from trilemma.live import device_line, say
     from trilemma.recipe import presets
     from trilemma.recipe.checking import check
     from trilemma.runfolder import finite
+    from trilemma.turns import FEWEST
 
     if arguments.rounds < FEWEST:
         raise RecipeError(f"--rounds is {arguments.rounds}; allowed: {FEWEST} or more")
@@ -107,6 +108,8 @@ def run_upscale(arguments: Arguments) -> None:
 
 def upscale_lines(found: "Enlarging") -> list[str]:
     """Write what was found of enlarging for people."""
+    from trilemma.turns import busy
+
     said = [
         f"{found.model}, x{found.scale}, medians of {found.rounds}, {found.threads} threads; "
         "plain: eager float32, the network alone:"
@@ -126,14 +129,7 @@ def upscale_lines(found: "Enlarging") -> list[str]:
             f"{beside}; {row.decibels:.1f} dB from the plain one"
         )
         last = row.side
-    if found.busy:
-        said.append(busy(found.load))
-    return said
-
-
-def busy(load: float) -> str:
-    """Say that the times may be wrong."""
-    return f"  the machine was busy (load {load:g} before): close other programs, try again"
+    return [*said, *busy(found.load)]
 
 
 def measure(arguments: Arguments, recipe: "Recipe", device: "torch.device") -> "Bench":
@@ -150,6 +146,8 @@ def measure(arguments: Arguments, recipe: "Recipe", device: "torch.device") -> "
 
 def lines(what: str, found: "Bench") -> list[str]:
     """Write what was found for people."""
+    from trilemma.turns import busy
+
     known = found.compute
     ours = "with errors"
     if known:
@@ -165,6 +163,4 @@ def lines(what: str, found: "Bench") -> list[str]:
         f"  plain  {found.plain_ms:8.1f} ms  {plain}",
         f"  ratio  {found.ratio:8.2f}     quartiles {found.low:.2f} to {found.high:.2f}",
     ]
-    if found.busy:
-        said.append(busy(found.load))
-    return said
+    return [*said, *busy(found.load)]

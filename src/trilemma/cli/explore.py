@@ -61,7 +61,7 @@ def run(arguments: Arguments) -> None:
     from trilemma import devices
     from trilemma.exploring import explore
     from trilemma.live import counted, device_line, say
-    from trilemma.playing import play
+    from trilemma.playing import check, play
 
     say(device_line(arguments.device))
     out = Path(arguments.out) if arguments.out else None
@@ -71,6 +71,7 @@ def run(arguments: Arguments) -> None:
             refuse_walk(arguments)
             done = play(arguments.run, asked, out=out, device=device, say=say, progress=progress)
         else:
+            check(asked)
             done = explore(
                 arguments.run,
                 journey(arguments),
@@ -86,6 +87,11 @@ def run(arguments: Arguments) -> None:
 def refuse_walk(arguments: Arguments) -> None:
     """Refuse what belongs to a walk where something else is drawn. RunError names it."""
     own = {
+        "--frames": arguments.frames != Arguments.frames,
+        "--fps": arguments.fps != Arguments.fps,
+        "--one-way": arguments.one_way,
+        "--around": arguments.around != Arguments.around,
+        "--among": arguments.among != Arguments.among,
         "--mp4": arguments.mp4,
         "--html": arguments.html,
         "--space": arguments.space == "w",

@@ -13,7 +13,12 @@ def lines(scores: Scores, words: Mapping[str, str], language: str) -> dict[str, 
 
 def line(one: Heeded, scores: Scores, words: Mapping[str, str], language: str) -> str:
     """Say how many images show what was asked for, and of which class the fewest do."""
-    score = next(s for s in scores.scores if s.run == one.run and s.metric == "asked_class")
+    drawn = one.run, one.sampler, one.checkpoint
+    score = next(
+        s
+        for s in scores.scores
+        if s.metric == "asked_class" and (s.run, s.sampler, s.checkpoint) == drawn
+    )
     worst, least = one.worst
     return words["asked_text"].format(
         share=numbers.with_error(100 * score.value, 100 * score.error, language=language) + " %",
