@@ -236,6 +236,9 @@ def state(values: Any, *way: str) -> dict[str, Any]:
     return found
 
 
+TAPS = "one or two axes and at most 64 taps"
+
+
 @pytest.mark.parametrize(
     ("way", "key", "value", "words"),
     [
@@ -248,6 +251,14 @@ def state(values: Any, *way: str) -> dict[str, Any]:
         ((), "_parameters", "text", "_parameters of type str"),
         ((), "_modules", [], "_modules of type list"),
         ((), "_modules", {}, "is made of 'nothing'"),
+        ((), "_buffers", {"a.b": torch.zeros(1)}, "named 'a.b'; allowed: names without dots"),
+        ((), "_buffers", {"": torch.zeros(1)}, "named ''"),
+        ((), "_buffers", {"a": torch.zeros(0, 10**9)}, "G_ema.a is a tensor without elements"),
+        ((), "_buffers", {"a\x1b[2J": 5}, r"G_ema.a\x1b[2J is a int"),
+        (("synthesis", "b8", "conv0"), "activation", "s" * 4000, f"'{'s' * 40}'; known"),
+        (("synthesis", "b8", "conv0"), "_buffers", {"resample_filter": torch.ones(2, 2, 2)}, TAPS),
+        (("synthesis", "b8", "conv0"), "_buffers", {"resample_filter": torch.ones(65)}, TAPS),
+        (("synthesis", "b8", "conv0"), "_buffers", {"resample_filter": torch.ones(())}, TAPS),
         (("mapping",), "z_dim", 13, "z_dim = 13, must be 12"),
         (("mapping",), "w_avg_beta", 2.0, "w_avg_beta = 2"),
         (("mapping", "fc0"), "weight_gain", 1.0, "weight_gain = 1, must be"),
@@ -287,6 +298,40 @@ def test_what_does_not_fit_stylegan3_is_named(
     values, *_ = snapshot(SMALL3)
     state(values, "G_ema", *way)[key] = value
     assert words in described(values)
+
+
+def nested(depth: int) -> list[Any]:
+    """Give a small value whose text has 2^depth parts."""
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+@pytest.mark.parametrize("sizes", [SMALL2, SMALL3])
+def test_no_refusal_writes_out_what_is_shared(sizes: Any) -> None:
+    """A value of 2^60 parts in place of any attribute: told, or refused in a short line, at once."""
+    values, *_ = snapshot(sizes)
+    read = snapshots.parse(pickled({"G_ema": values["G_ema"], "D": values["D"]}))
+    bomb = nested(60)
+    for name in ("G_ema", "D"):
+        for record in records(read[name]):
+            whole = record.state
+            for key in whole:
+                object.__setattr__(record, "state", {**whole, key: bomb})
+                try:
+                    stylegan.describe(read, name, critic=name == "D", bytes_max=10**7)
+                except RefusedError as error:
+                    assert len(str(error)) < 300
+            object.__setattr__(record, "state", whole)
+
+
+def records(record: Any) -> Iterator[Any]:
+    """Give a network as it was read, and all that it is made of."""
+    if record is not None:
+        yield record
+        for part in record.state["_modules"].values():
+            yield from records(part)
 
 
 def test_shapes_and_extra_tensors_are_named() -> None:

@@ -302,6 +302,53 @@ def test_limits_on_number_and_depth() -> None:
     assert "deep" in refused(b"\x80\x02N" + b"\x85" * 100_000 + b".")
 
 
+def word(text: str) -> bytes:
+    return b"X" + len(text).to_bytes(4, "little") + text.encode()
+
+
+def test_what_is_copied_is_charged() -> None:
+    """A list of 9,000 strings, made a set or a dict a thousand times: 9 million entries."""
+    strings = b"".join(word(str(n)) for n in range(9_000))
+    pairs = b"".join(word(str(n)) + b"N\x86" for n in range(9_000))
+    many = b"h\x00h\x01\x85R0" * 1_000
+    for name, values in (("builtins\nset", strings), ("collections\nOrderedDict", pairs)):
+        start = b"\x80\x02}c" + name.encode() + b"\nq\x000](" + values + b"eq\x010"
+        assert "copied values" in refused(start + many + b".")
+        once = parse(start + word("a") + b"h\x00h\x01\x85Rs.")
+        assert len(once["a"]) == 9_000
+
+
+@pytest.mark.parametrize("length", [4_000, 400_000])
+def test_texts_are_written_anew_once(length: int) -> None:
+    """Again and again the bytes of one text: more of them than the file has."""
+    start = b"\x80\x02}(c_codecs\nencode\nq\x000" + word("x" * length) + b"q\x010"
+    start += word("latin1") + b"q\x020"
+    call = b"h\x00h\x01h\x02\x86R"
+    once = parse(start + word("a") + call + b"u.")
+    assert bytes(once["a"]) == b"x" * length
+    assert "bytes of texts" in refused(start + call * 9_000 + b"u.")
+
+
+def test_an_empty_text_has_no_bytes() -> None:
+    """Of protocol 0, a line without letters; and what is not as UTF-8 at all."""
+    start, end = b"\x80\x02}" + word("a") + b"c_codecs\nencode\nV", b"\nX\x06\0\0\0latin1\x86Rs."
+    assert parse(start + end)["a"] == b""
+    for broken in (b"\xc3", b"\xa9", b"\xc4\xa9", b"a\xc3a"):
+        assert "letters that are no bytes" in refused(start + broken + end)
+
+
+def test_refusals_are_short_and_name_no_whole_value() -> None:
+    assert (
+        len(refused(b"\x80\x02c_codecs\nencode\ncbuiltins\nset\n(" + b"N" * 9_000 + b"tR.")) < 500
+    )
+    assert (
+        len(refused(b"\x80\x04" + b"\x8d\xff\x0f" + b"\0" * 6 + b"m" * 4095 + word("n") + b"\x93."))
+        < 500
+    )
+    broken = saved(small(), zipped=True).replace(b"data.pkl", b"da\x1b[2J.k")
+    assert "\x1b" not in refused(broken)
+
+
 def test_networks_within_each_other_do_not_end_the_process() -> None:
     """9,000 records, each an attribute of the next: read, and given up without recursion."""
     start = b"\x80\x02ctorch_utils.persistence\n_reconstruct_persistent_obj\nq\x000"

@@ -187,4 +187,4 @@ def check_layer(
         ("is_critically_sampled", number >= sizes.depth - sizes.critical),
     ):
         if layer.state.get(flag, value) is not value:
-            raise layer.refuse(f"says {flag} = {layer.state[flag]!a}"[:100])
+            raise layer.differs(flag, layer.state[flag], str(value))

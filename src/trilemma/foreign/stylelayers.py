@@ -5,7 +5,7 @@ import re
 from typing import NamedTuple
 
 from trilemma.foreign.machine import RefusedError
-from trilemma.foreign.records import Part, alike
+from trilemma.foreign.records import Part, alike, shown
 from trilemma.recipe.style import ACTIVATIONS
 
 
@@ -71,7 +71,7 @@ def activation_of(part: Part) -> str:
     """Give the activation of a layer. RefusedError: it is an unknown one."""
     found = part.word("activation", "lrelu")
     if found not in ACTIVATIONS:
-        raise part.refuse(f"has the activation {found!a}; known: {', '.join(ACTIVATIONS)}")
+        raise part.refuse(f"has the activation {shown(found)}; known: {', '.join(ACTIVATIONS)}")
     return found
 
 
