@@ -3,6 +3,7 @@
 import io
 import json
 import pickle
+import pickletools
 import random
 import sys
 import time
@@ -18,9 +19,10 @@ import torch
 import snapshotfiles
 from snapshotfiles import pickled, saved, small
 from trilemma.errors import RunError
-from trilemma.foreign import snapshots
+from trilemma.foreign import snapshots, stylegan
 from trilemma.foreign.machine import OPCODES_MAX, RefusedError
 from trilemma.foreign.snapshots import Record, parse
+from trilemma.foreign.tensors import SLACK
 
 PROTOCOLS = (2, 3, 4, 5)
 
@@ -456,6 +458,84 @@ def test_mutated_pickles_are_read_or_refused() -> None:
 @pytest.mark.slow
 def test_ten_thousand_mutated_pickles() -> None:
     fuzz(10_000)
+
+
+CODES = [ord(opcode.code) for opcode in pickletools.opcodes]
+
+
+def opcodes_changed(content: bytes, places: list[int], chance: random.Random) -> bytes:
+    """Change instructions of a pickle: others, again, left out, in another order, or their bytes.
+
+    places: where each begins, and the end.
+    """
+    changed = bytearray(content)
+    for _ in range(chance.choice((1, 1, 2, 4))):
+        number = chance.randrange(len(places) - 1)
+        start, end = places[number : number + 2]
+        other = chance.randrange(len(places) - 2)
+        kind = chance.randrange(6)
+        if kind == 0:
+            changed[start] = chance.choice(CODES)
+        elif kind == 1 and end - start > 1:
+            changed[chance.randrange(start + 1, min(end, start + 9))] = chance.randrange(256)
+        else:  # lengths differ, so that the other places are those of the file no more
+            piece = content[places[other] : places[min(other + chance.randrange(1, 9), number)]]
+            last = places[min(number + chance.randrange(1, 4), len(places) - 1)]
+            changed[start : last if kind < 4 else start] = piece[:10_000]
+            break
+    return bytes(changed)
+
+
+def fuzz_fixtures(folder: Path, count: int) -> None:
+    """Each official network, its instructions changed: read and described, or refused."""
+    files = sorted([*folder.glob("*.pkl"), *folder.glob("extra/*.p[kt]*")])
+    assert files
+    chance = random.Random(1)
+    ends = {"read": 0, "described": 0, "refused": 0}
+    before = peak()
+    for path in files:
+        content = path.read_bytes()
+        pickle_of = content if path.suffix == ".pkl" else b""
+        places = [at for _, _, at in pickletools.genops(pickle_of)] if pickle_of else []
+        places.append(len(content))
+        for _ in range(count):
+            broken = (
+                opcodes_changed(content, places, chance)
+                if pickle_of
+                else mutated(content[:40_000], chance) + content[40_000:]
+            )
+            start = time.process_time()
+            ends[described_or_refused(broken)] += 1
+            assert time.process_time() - start < 20
+    assert ends["described"] and ends["refused"], ends
+    assert peak() - before < 200_000  # KB
+
+
+def described_or_refused(content: bytes) -> str:
+    """Say how far the reading of a file comes; all that it may raise is RefusedError."""
+    how = "refused"
+    try:
+        values = parse(content)
+        how = "read"
+        for name in ("G_ema", "G", "D"):
+            found = stylegan.describe(
+                values, name, critic=name == "D", bytes_max=SLACK * len(content)
+            )
+            found.tensors()
+        how = "described"
+    except RefusedError as error:
+        assert len(str(error)) < 2_000
+        assert str(error).isprintable()
+    return how
+
+
+def test_instructions_of_official_networks_changed(shared_stylegan: Path) -> None:
+    fuzz_fixtures(shared_stylegan, 3)
+
+
+@pytest.mark.slow
+def test_many_instructions_of_official_networks_changed(shared_stylegan: Path) -> None:
+    fuzz_fixtures(shared_stylegan, 60)
 
 
 NAMES = {  # file -> what the refusal names; those without a word here are read as data
