@@ -90,6 +90,22 @@ def convolution(layer: Any, **more: Any) -> Any:
     )
 
 
+def beside(weight: Tensor, plane: Tensor, *, up: int, down: int) -> Any:
+    """Describe the way beside a block's convolutions."""
+    return network(
+        "Conv2dLayer",
+        {"weight": weight},
+        {"resample_filter": plane},
+        activation="linear",
+        up=up,
+        down=down,
+        conv_clamp=None,
+        padding=0,
+        weight_gain=1 / math.sqrt(weight.shape[1]),
+        act_gain=1,
+    )
+
+
 def stylegan2(net: Any, sizes: StyleGAN2Generator, *, side: int, channels: int, told: int) -> Any:
     """Describe a generator."""
     plane = torch.outer(net.synthesis.taps, net.synthesis.taps)
@@ -109,9 +125,7 @@ def stylegan2(net: Any, sizes: StyleGAN2Generator, *, side: int, channels: int, 
                 weight_gain=1 / math.sqrt(colours.weight.shape[1]),
             )
         if block.skip is not None:
-            parts["skip"] = network(
-                "Conv2dLayer", {"weight": block.skip}, {"resample_filter": plane}
-            )
+            parts["skip"] = beside(block.skip, plane, up=2, down=1)
         start = {} if level else {"const": net.synthesis.const}
         blocks[f"b{4 << level}"] = network(
             "SynthesisBlock", start, {"resample_filter": plane}, parts
@@ -158,14 +172,7 @@ def critic(net: Any, sizes: StyleGAN2Critic, *, side: int, channels: int, told: 
         if block.colours is not None:
             inner["fromrgb"] = judge_layer(block.colours, plane)
         if block.skip is not None:
-            inner["skip"] = network(
-                "Conv2dLayer",
-                {"weight": block.skip},
-                {"resample_filter": plane},
-                down=2,
-                weight_gain=1 / math.sqrt(block.skip.shape[1]),
-                act_gain=1,
-            )
+            inner["skip"] = beside(block.skip, plane, up=1, down=2)
         parts[f"b{side >> place}"] = network(
             "DiscriminatorBlock", {}, {"resample_filter": plane}, inner
         )

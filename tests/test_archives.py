@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from trilemma.data.archives import list_zip
 from trilemma.data.batches import Batches
 from trilemma.data.pixelcache import LazyPixels
 from trilemma.data.sources import open_named, open_source
@@ -60,6 +61,37 @@ def test_zip_damage(tmp_path: Path) -> None:
         archive.writestr("a.txt", b"")
     with pytest.raises(DataError, match="holds no image files"):
         open_named(str(tmp_path / "z.zip"))
+
+
+def test_zips_that_python_cannot_read_are_one_line(tmp_path: Path) -> None:
+    """Names that are no UTF-8, versions and ways of packing to come, broken LZMA: by hand."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("é.png", bytes(1000))
+        archive.writestr("b.png", b"")
+    content = (tmp_path / "a.zip").read_bytes()
+    entry = content.index(b"PK\x01\x02")
+    path = tmp_path / "b.zip"
+    for start, new in ((entry + 46, b"\xff"), (entry + 6, b"\xff\x00")):
+        path.write_bytes(content[:start] + new + content[start + len(new) :])
+        with pytest.raises(DataError, match="no zip file"):
+            open_named(str(path))
+    packed = 30 + len("é.png".encode())
+    for start, new in (
+        (entry + 10, b"\x63\x00"),  # a way of packing
+        (packed + 4, b"\xff"),  # LZMA's settings
+        (30, b"\xff"),  # the name in front of the bytes
+        (entry + 8, b"\x20\x08"),  # patched data
+    ):
+        path.write_bytes(content[:start] + new + content[start + len(new) :])
+        read = list_zip(path).read
+        with pytest.raises(DataError, match="damaged in the zip"):
+            read(list_zip(path).names.index("é.png"))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("c.png", bytes(1000))
+    broken = path.read_bytes().replace(b"BZh", b"BZz", 1)
+    path.write_bytes(broken)
+    with pytest.raises(DataError, match="damaged in the zip"):
+        list_zip(path).read(0)
 
 
 def test_npz_and_npy(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from stylefiles import SMALL2, SMALL3, made
 from tiny import GAN
+from trilemma import directions
 from trilemma.families.adversarial import GENERATORS, make
 from trilemma.families.spaces import activations, matrix, space_of
 from trilemma.maths import projecting
@@ -61,6 +63,42 @@ def test_directions_are_carried_to_z_by_least_squares() -> None:
     assert ways == pytest.approx(np.linalg.lstsq(x.double(), z.double(), rcond=None)[0], rel=1e-6)
     known = cloud(3, 5)
     torch.testing.assert_close(carried(x, x @ known).float(), known, rtol=1e-3, atol=1e-3)
+
+
+class OnMps(Tensor):
+    """A tensor on a device that has no float64, as MPS; it comes to the CPU by `cpu` alone."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is Tensor.cpu:
+            return args[0].as_subclass(Tensor)
+        made_of = super().__torch_function__(func, types, args, kwargs or {})
+        if isinstance(made_of, OnMps) and made_of.dtype == torch.float64:
+            raise TypeError("this device has no float64")
+        return made_of
+
+
+@pytest.mark.parametrize("name", ["w", "z"])
+@pytest.mark.parametrize("kind", directions.KINDS)
+def test_float64_is_computed_on_the_cpu(
+    monkeypatch: pytest.MonkeyPatch, name: str, kind: str
+) -> None:
+    """Directions of points on a device without float64 are those of points on the CPU."""
+    points, weights = cloud(50, 6), cloud(9, 6)
+    found = []
+    for device in (Tensor, OnMps):
+        given, heard = points.as_subclass(device), weights.as_subclass(device)
+        monkeypatch.setattr(directions, "usual", lambda *_, p=given: p)
+        monkeypatch.setattr(directions, "points_of", lambda *_, p=given: (p[:, None], None))
+        monkeypatch.setattr(directions, "activations", lambda *_, p=given: p * 2)
+        monkeypatch.setattr(directions, "matrix", lambda *_, w=heard: w)
+        place: Any = SimpleNamespace(
+            space=SimpleNamespace(name=name), drawer=SimpleNamespace(asked=())
+        )
+        steps = [direction.step for direction in directions.strongest(place, kind, 3)]
+        assert all(type(step) is Tensor for step in steps)
+        found.append(torch.stack(steps))
+    assert torch.equal(*found)
 
 
 def test_factorised_directions_are_those_of_a_layer_made_by_hand() -> None:

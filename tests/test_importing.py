@@ -236,6 +236,9 @@ def state(values: Any, *way: str) -> dict[str, Any]:
     return found
 
 
+TAPS = "one or two axes and at most 64 taps"
+
+
 @pytest.mark.parametrize(
     ("way", "key", "value", "words"),
     [
@@ -248,6 +251,14 @@ def state(values: Any, *way: str) -> dict[str, Any]:
         ((), "_parameters", "text", "_parameters of type str"),
         ((), "_modules", [], "_modules of type list"),
         ((), "_modules", {}, "is made of 'nothing'"),
+        ((), "_buffers", {"a.b": torch.zeros(1)}, "named 'a.b'; allowed: names without dots"),
+        ((), "_buffers", {"": torch.zeros(1)}, "named ''"),
+        ((), "_buffers", {"a": torch.zeros(0, 10**9)}, "G_ema.a is a tensor without elements"),
+        ((), "_buffers", {"a\x1b[2J": 5}, r"G_ema.a\x1b[2J is a int"),
+        (("synthesis", "b8", "conv0"), "activation", "s" * 4000, f"'{'s' * 40}'; known"),
+        (("synthesis", "b8", "conv0"), "_buffers", {"resample_filter": torch.ones(2, 2, 2)}, TAPS),
+        (("synthesis", "b8", "conv0"), "_buffers", {"resample_filter": torch.ones(65)}, TAPS),
+        (("synthesis", "b8", "conv0"), "_buffers", {"resample_filter": torch.ones(())}, TAPS),
         (("mapping",), "z_dim", 13, "z_dim = 13, must be 12"),
         (("mapping",), "w_avg_beta", 2.0, "w_avg_beta = 2"),
         (("mapping", "fc0"), "weight_gain", 1.0, "weight_gain = 1, must be"),
@@ -274,10 +285,20 @@ def test_what_does_not_fit_is_named(way: tuple[str, ...], key: str, value: Any, 
         ((), "img_resolution", 24, "img_resolution = 24"),
         (("synthesis",), "layer_names", ["L0_1_1", 5], "no list of layer_names"),
         (("synthesis",), "layer_names", ["x"] * 5, "a layer 'x'"),
-        (("synthesis",), "num_critical", 9, "more critical layers"),
+        (("synthesis",), "num_critical", 9, "critical is 9; allowed: 0 to 3"),
         (("synthesis",), "num_critical", 1, "must be"),
         (("synthesis",), "margin_size", 5, "size"),
-        (("synthesis", "input"), "bandwidth", 1e9, "a cutoff that cannot be"),
+        (("synthesis",), "margin_size", 10**5, "margin is 100000; allowed: 0 to 128"),
+        ((), "_init_kwargs", {"first_stopband": 0.1}, "first_stopband is 0.1; allowed: above 2"),
+        ((), "_init_kwargs", {"first_stopband": 1e-300}, "first_stopband is 1e-300"),
+        ((), "_init_kwargs", {"last_stopband_rel": 0.01}, "last_stopband is 0.01"),
+        (
+            ("mapping",),
+            "_buffers",
+            {"average": torch.ones(1), "w_avg": torch.ones(1)},
+            "has both",
+        ),
+        (("synthesis", "input"), "bandwidth", 1e9, "first_cutoff is 1e+09"),
         (("synthesis", "input"), "size", np.array([1, 2]), "two equal whole numbers"),
     ],
 )
@@ -287,6 +308,115 @@ def test_what_does_not_fit_stylegan3_is_named(
     values, *_ = snapshot(SMALL3)
     state(values, "G_ema", *way)[key] = value
     assert words in described(values)
+
+
+@pytest.mark.parametrize("name", ["G_ema", "D"])
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("activation", "lrelu", "skip has activation = 'lrelu', must be 'linear'"),
+        ("act_gain", 1.4, "skip has act_gain = 1.4, must be 1"),
+        ("weight_gain", 1.0, "skip has weight_gain = 1, must be"),
+        ("conv_clamp", 2.0, "skip has conv_clamp = 2, must be none"),
+        ("padding", 1, "skip has padding = 1, must be 0"),
+        ("up", 4, "skip has up = 4, must be"),
+        ("down", 4, "skip has down = 4, must be"),
+        ("_parameters", {"weight": torch.ones(8, 8, 3, 3)}, "skip has kernels of 3 x 3, must be 1"),
+    ],
+)
+def test_ways_beside_are_those_of_the_papers(name: str, key: str, value: Any, words: str) -> None:
+    """What would be computed otherwise here than by who wrote the file is refused."""
+    values, *_ = snapshot(replace(SMALL2, output="residual"))
+    way = ("synthesis", "b8", "skip") if name == "G_ema" else ("b8", "skip")
+    state(values, name, *way)[key] = value
+    assert words in described(values, name)
+
+
+@pytest.mark.parametrize(
+    ("way", "key", "value", "words"),
+    [
+        (("b8",), "architecture", "orig", "has architecture = 'orig', must be 'resnet'"),
+        (("b4",), "cmap_dim", 5, "b4 has cmap_dim = 5, must be 8"),
+    ],
+)
+def test_what_does_not_fit_a_critic_is_named(
+    way: tuple[str, ...], key: str, value: Any, words: str
+) -> None:
+    values, *_ = snapshot(SMALL2, told=2)
+    state(values, "D", *way)[key] = value
+    assert words in described(values, "D")
+
+
+def test_a_critic_with_another_mapping_is_refused() -> None:
+    values, *_ = snapshot(SMALL2, told=2)
+    for number in range(JUDGE.layers):
+        state(values, "D", "mapping", f"fc{number}")["activation"] = "relu"
+    assert "mapping network of the activation relu and 8 units" in described(values, "D")
+
+
+@pytest.mark.parametrize("out", [".", ""])
+def test_the_current_folder_is_no_new_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    path, *_ = written(tmp_path)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(RunError, match="--out is the current folder"):
+        import_network(str(path), out=Path(out))
+    assert [*(tmp_path / "empty").iterdir()] == []
+
+
+def test_what_no_recipe_may_be_is_not_imported(tmp_path: Path) -> None:
+    """A filter that is no low-pass of two taps: read, but none that a recipe may name."""
+    values, *_ = snapshot(replace(SMALL2, filter=(1.0, 1.0)))
+    for block in ("b8", "b16"):
+        for name in ("conv0", "torgb"):
+            state(values, "G_ema", "synthesis", block, name)
+            buffers = state(values, "G_ema", "synthesis", block)["_buffers"]
+            buffers["resample_filter"] = torch.ones(1, 1)
+        state(values, "G_ema", "synthesis", block, "conv0")["_buffers"]["resample_filter"] = (
+            torch.ones(1, 1)
+        )
+    state(values, "G_ema", "synthesis", "b4")["_buffers"]["resample_filter"] = torch.ones(1, 1)
+    path = tmp_path / "network.pkl"
+    path.write_bytes(pickled(values))
+    with pytest.raises(RunError, match="filter has 1 taps; allowed: 2 or more") as error:
+        import_network(str(path), out=tmp_path / "run")
+    assert "\n" not in str(error.value)
+
+
+def nested(depth: int) -> list[Any]:
+    """Give a small value whose text has 2^depth parts."""
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+@pytest.mark.parametrize("sizes", [SMALL2, SMALL3])
+def test_no_refusal_writes_out_what_is_shared(sizes: Any) -> None:
+    """A value of 2^60 parts in place of any attribute: read, or refused in a short line at once."""
+    values, *_ = snapshot(sizes)
+    read = snapshots.parse(pickled({"G_ema": values["G_ema"], "D": values["D"]}))
+    bomb = nested(60)
+    for name in ("G_ema", "D"):
+        for record in records(read[name]):
+            whole = record.state
+            for key in whole:
+                object.__setattr__(record, "state", {**whole, key: bomb})
+                try:
+                    stylegan.describe(read, name, critic=name == "D", bytes_max=10**7)
+                except RefusedError as error:
+                    assert len(str(error)) < 300
+            object.__setattr__(record, "state", whole)
+
+
+def records(record: Any) -> Iterator[Any]:
+    """Give a network as it was read, and all that it is made of."""
+    if record is not None:
+        yield record
+        for part in record.state["_modules"].values():
+            yield from records(part)
 
 
 def test_shapes_and_extra_tensors_are_named() -> None:

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from trilemma import live
+from trilemma.cli.main import main
 from trilemma.live import Status, counted, duration, line, panel, plain, shown
 
 COMPUTE = {"precision": "bf16", "channels_last": True, "parts": 1}
@@ -25,6 +26,22 @@ TRAINING = [
     event("score", 3_000, 9.0, scalars={"fd": 41.25}),
     event("end", 64_000, 10.0, why="done", images_total=64_000),
 ]
+
+
+def test_what_steers_a_terminal_is_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """Escape sequences, C1 controls and turned writing of names; letters and our lines stay."""
+    letters = "\n\tnaïve 猫\u3000\U0001f469\u200d\U0001f9b0"
+    live.say(f"a\x1b[2Jb\x9b1mc\rd\u202ee\x07\x7f\x00{letters}")
+    wanted = "a\\x1b[2Jb\\x9b1mc\\rd\\u202ee\\x07\\x7f\\x00"
+    assert capsys.readouterr().err == f"{wanted}{letters}\n"
+
+
+def test_errors_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["sample", "a\x1b[2J"], ["data", "b\x1b[2J.zip"]):
+        assert main(words) == 2
+        err = capsys.readouterr().err
+        assert "\\x1b[2J" in err
+        assert err.replace("\n", "").isprintable()
 
 
 def heard(events: list[dict[str, Any]]) -> Status:

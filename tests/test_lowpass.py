@@ -12,6 +12,7 @@ from trilemma.maths.lowpass import (
     bands,
     binomial,
     kaiser_beta,
+    steps,
     windowed_jinc,
     windowed_sinc,
 )
@@ -84,6 +85,26 @@ def test_bands_against_files_of_the_official_format() -> None:
     other = {"first_cutoff": 1.5, "first_stopband": 5.0, "last_stopband": 1.5, "margin": 6}
     found = bands(layers=7, critical=0, side=32, **other)
     assert [band.size for band in found] == [28] * 3 + [44] * 3 + [32] * 2
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("upsampling", [1, 2, 4])
+def test_steps_make_maps_of_the_size_that_follows(kernel: int, upsampling: int) -> None:
+    """Section 3.2: "full" convolution, zeros between, pads, a filter, another, every n-th kept.
+
+    What is cut off is cut off evenly: the middle of the maps stays where it is, to half a sample.
+    """
+    found = bands(layers=14, critical=2, side=64, **PAPER)
+    for before, after in pairwise([found[0], *found]):
+        way = steps(before, after, kernel=kernel, filter_size=6, upsampling=upsampling)
+        assert (way.rate, way.rate) == (before.rate * way.times, after.rate * way.thinned)
+        assert way.rate == upsampling * max(before.rate, after.rate)
+        wide = (before.size + kernel - 1) * way.times + sum(way.pads)
+        wide -= (way.up - 1) + (way.down - 1)
+        assert len(range(0, wide, way.thinned)) == after.size
+        middle = way.pads[0] + ((before.size + kernel - 1) - 1) / 2 * way.times
+        middle -= (way.up - 1) / 2 + (way.down - 1) / 2
+        assert abs(middle - (after.size - 1) / 2 * way.thinned) <= 0.5
 
 
 def test_bands_grow_evenly_up_to_the_critical_ones() -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import pickle
+import pickletools
 import random
 import sys
 import time
@@ -18,9 +19,10 @@ import torch
 import snapshotfiles
 from snapshotfiles import pickled, saved, small
 from trilemma.errors import RunError
-from trilemma.foreign import snapshots
+from trilemma.foreign import snapshots, stylegan
 from trilemma.foreign.machine import OPCODES_MAX, RefusedError
 from trilemma.foreign.snapshots import Record, parse
+from trilemma.foreign.tensors import SLACK
 
 PROTOCOLS = (2, 3, 4, 5)
 
@@ -302,6 +304,53 @@ def test_limits_on_number_and_depth() -> None:
     assert "deep" in refused(b"\x80\x02N" + b"\x85" * 100_000 + b".")
 
 
+def word(text: str) -> bytes:
+    return b"X" + len(text).to_bytes(4, "little") + text.encode()
+
+
+def test_what_is_copied_is_charged() -> None:
+    """A list of 9,000 strings, made a set or a dict a thousand times: 9 million entries."""
+    strings = b"".join(word(str(n)) for n in range(9_000))
+    pairs = b"".join(word(str(n)) + b"N\x86" for n in range(9_000))
+    many = b"h\x00h\x01\x85R0" * 1_000
+    for name, values in (("builtins\nset", strings), ("collections\nOrderedDict", pairs)):
+        start = b"\x80\x02}c" + name.encode() + b"\nq\x000](" + values + b"eq\x010"
+        assert "copied values" in refused(start + many + b".")
+        once = parse(start + word("a") + b"h\x00h\x01\x85Rs.")
+        assert len(once["a"]) == 9_000
+
+
+@pytest.mark.parametrize("length", [4_000, 400_000])
+def test_texts_are_written_anew_once(length: int) -> None:
+    """Again and again the bytes of one text: more of them than the file has."""
+    start = b"\x80\x02}(c_codecs\nencode\nq\x000" + word("x" * length) + b"q\x010"
+    start += word("latin1") + b"q\x020"
+    call = b"h\x00h\x01h\x02\x86R"
+    once = parse(start + word("a") + call + b"u.")
+    assert bytes(once["a"]) == b"x" * length
+    assert "bytes of texts" in refused(start + call * 9_000 + b"u.")
+
+
+def test_an_empty_text_has_no_bytes() -> None:
+    """Of protocol 0, a line without letters; and what is not as UTF-8 at all."""
+    start, end = b"\x80\x02}" + word("a") + b"c_codecs\nencode\nV", b"\nX\x06\0\0\0latin1\x86Rs."
+    assert parse(start + end)["a"] == b""
+    for broken in (b"\xc3", b"\xa9", b"\xc4\xa9", b"a\xc3a"):
+        assert "letters that are no bytes" in refused(start + broken + end)
+
+
+def test_refusals_are_short_and_name_no_whole_value() -> None:
+    assert (
+        len(refused(b"\x80\x02c_codecs\nencode\ncbuiltins\nset\n(" + b"N" * 9_000 + b"tR.")) < 500
+    )
+    assert (
+        len(refused(b"\x80\x04" + b"\x8d\xff\x0f" + b"\0" * 6 + b"m" * 4095 + word("n") + b"\x93."))
+        < 500
+    )
+    broken = saved(small(), zipped=True).replace(b"data.pkl", b"da\x1b[2J.k")
+    assert "\x1b" not in refused(broken)
+
+
 def test_networks_within_each_other_do_not_end_the_process() -> None:
     """9,000 records, each an attribute of the next: read, and given up without recursion."""
     start = b"\x80\x02ctorch_utils.persistence\n_reconstruct_persistent_obj\nq\x000"
@@ -409,6 +458,84 @@ def test_mutated_pickles_are_read_or_refused() -> None:
 @pytest.mark.slow
 def test_ten_thousand_mutated_pickles() -> None:
     fuzz(10_000)
+
+
+CODES = [ord(opcode.code) for opcode in pickletools.opcodes]
+
+
+def opcodes_changed(content: bytes, places: list[int], chance: random.Random) -> bytes:
+    """Change instructions of a pickle: others, again, left out, in another order, or their bytes.
+
+    places: where each begins, and the end.
+    """
+    changed = bytearray(content)
+    for _ in range(chance.choice((1, 1, 2, 4))):
+        number = chance.randrange(len(places) - 1)
+        start, end = places[number : number + 2]
+        other = chance.randrange(len(places) - 2)
+        kind = chance.randrange(6)
+        if kind == 0:
+            changed[start] = chance.choice(CODES)
+        elif kind == 1 and end - start > 1:
+            changed[chance.randrange(start + 1, min(end, start + 9))] = chance.randrange(256)
+        else:  # lengths differ, so that the other places are those of the file no more
+            piece = content[places[other] : places[min(other + chance.randrange(1, 9), number)]]
+            last = places[min(number + chance.randrange(1, 4), len(places) - 1)]
+            changed[start : last if kind < 4 else start] = piece[:10_000]
+            break
+    return bytes(changed)
+
+
+def fuzz_fixtures(folder: Path, count: int) -> None:
+    """Each official network, its instructions changed: read and described, or refused."""
+    files = sorted([*folder.glob("*.pkl"), *folder.glob("extra/*.p[kt]*")])
+    assert files
+    chance = random.Random(1)
+    ends = {"read": 0, "described": 0, "refused": 0}
+    before = peak()
+    for path in files:
+        content = path.read_bytes()
+        pickle_of = content if path.suffix == ".pkl" else b""
+        places = [at for _, _, at in pickletools.genops(pickle_of)] if pickle_of else []
+        places.append(len(content))
+        for _ in range(count):
+            broken = (
+                opcodes_changed(content, places, chance)
+                if pickle_of
+                else mutated(content[:40_000], chance) + content[40_000:]
+            )
+            start = time.process_time()
+            ends[described_or_refused(broken)] += 1
+            assert time.process_time() - start < 20
+    assert ends["described"] and ends["refused"], ends
+    assert peak() - before < 200_000  # KB
+
+
+def described_or_refused(content: bytes) -> str:
+    """Say how far the reading of a file comes; all that it may raise is RefusedError."""
+    how = "refused"
+    try:
+        values = parse(content)
+        how = "read"
+        for name in ("G_ema", "G", "D"):
+            found = stylegan.describe(
+                values, name, critic=name == "D", bytes_max=SLACK * len(content)
+            )
+            found.tensors()
+        how = "described"
+    except RefusedError as error:
+        assert len(str(error)) < 2_000
+        assert str(error).isprintable()
+    return how
+
+
+def test_instructions_of_official_networks_changed(shared_stylegan: Path) -> None:
+    fuzz_fixtures(shared_stylegan, 3)
+
+
+@pytest.mark.slow
+def test_many_instructions_of_official_networks_changed(shared_stylegan: Path) -> None:
+    fuzz_fixtures(shared_stylegan, 60)
 
 
 NAMES = {  # file -> what the refusal names; those without a word here are read as data

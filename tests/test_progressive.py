@@ -172,7 +172,7 @@ def test_minutes_are_planned_anew_at_the_pace_of_the_full_side() -> None:
     )
     for seen, waits, begun in ((8, True, 0), (35, True, 0), (40, False, 40), (48, False, 40)):
         state.images_seen = seen
-        assert planning.growing(sitting) == waits
+        assert planning.cheaper_than_later(sitting) == waits
         assert state.begun_images == begun
         sitting.seconds += 1.0
     assert (state.begun_seconds, state.scoring) == (52.0, 0.0)

@@ -476,6 +476,11 @@ def test_sizes_that_cannot_be(changes: dict[str, Any], size: tuple[int, int], wo
         ({"critical": 14}, "critical is 14"),
         ({"kernel": 2}, "kernel is 2"),
         ({"first_cutoff": 40.0}, "first_cutoff is 40"),
+        ({"first_stopband": 2.0}, "first_stopband is 2; allowed: above 2, up to 64"),
+        ({"first_stopband": 65.0}, "first_stopband is 65"),
+        ({"first_cutoff": 0.1, "first_stopband": 0.2}, "allowed: above 0.25"),
+        ({"last_stopband": 1e-300}, "last_stopband is 1e-300; allowed: 1 to 8"),
+        ({"margin": 129}, "margin is 129; allowed: 0 to 128"),
         ({"radial": True, "filter_size": 5, "lrelu_upsampling": 3}, "even number of taps"),
     ],
 )

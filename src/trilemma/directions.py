@@ -26,15 +26,18 @@ Say = Callable[[str], None]
 
 
 def _pca(place: Known, count: int) -> Tensor:
-    """Of w: its own axes. Of z: those of the first layer's activations, carried back to z."""
+    """Of w: its own axes. Of z: those of the first layer's activations, carried back to z.
+
+    On the CPU: float64, which MPS has not.
+    """
     if place.space.name == "w":
-        axes = principal(usual(place.drawer, place.space), count)
+        axes = principal(usual(place.drawer, place.space).cpu(), count)
         return axes.axes * axes.spread[:, None]
     points, told = points_of(place.drawer, place.space, range(HEARD))
-    heard = activations(place.space, points[:, 0], told).double()
+    heard = activations(place.space, points[:, 0], told).cpu().double()
     axes = principal(heard, count)
-    ways = carried((heard - axes.mean) @ axes.axes.T, points[:, 0])
-    return stepped(ways, points[:, 0])
+    ways = carried((heard - axes.mean) @ axes.axes.T, points[:, 0].cpu())
+    return stepped(ways, points[:, 0].cpu())
 
 
 def _sefa(place: Known, count: int) -> Tensor:
@@ -43,8 +46,8 @@ def _sefa(place: Known, count: int) -> Tensor:
     asked = place.drawer.asked
     _, told = points_of(place.drawer, place.space, [0])
     told = torch.tensor([asked]).to(points) if asked else told
-    weights = matrix(place.space, points.shape[1], told)
-    return stepped(factorised(weights, count), points)
+    weights = matrix(place.space, points.shape[1], told).cpu()
+    return stepped(factorised(weights, count), points.cpu())
 
 
 KINDS: Mapping[str, tuple[Callable[[Known, int], Tensor], str]] = {

@@ -11,20 +11,23 @@ from urllib.parse import unquote, urlsplit
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from trilemma.atomic import whole_folder
 from trilemma.checkpoint import State, pack, write_state
 from trilemma.data.named import NAMED
 from trilemma.download import Progress, download
-from trilemma.errors import RunError
+from trilemma.errors import RecipeError, RunError
 from trilemma.foreign import snapshots, stylegan
 from trilemma.foreign.machine import RefusedError
 from trilemma.foreign.snapshots import Snapshot
 from trilemma.foreign.stylegan import Described
+from trilemma.foreign.tensors import SLACK
 from trilemma.licences import Note, as_plain
 from trilemma.nets.conditioned import KNOWN
 from trilemma.places import Say, cache_folder, quiet, runs_folder
 from trilemma.recipe import files
+from trilemma.recipe.checking import check
 from trilemma.recipe.recipe import AdversarialRecipe, DataRecipe, OptimizerRecipe, Recipe
 from trilemma.recipe.style import StyleGAN2Critic
 from trilemma.runfolder import CHECKPOINTS, IMPORTED, write_json
@@ -33,7 +36,6 @@ AVERAGED, LAST, CRITIC = "G_ema", "G", "D"  # networks of a file, as it calls th
 NAMES = (AVERAGED, LAST, CRITIC)
 SCHEMA = 1  # of import.json
 SHOWN, FACTS = 200, 50  # letters, and entries, of what a file says of its training images
-SLACK = 4  # tensors may share memory in a file, but not so that a small one fills a machine
 UNSTATED = (
     "not stated in the file; the networks that NVIDIA published are for non-commercial use only"
 )
@@ -70,6 +72,8 @@ def import_network(
     nets = _checked(nets)
     source = _source(what, sha256, say, progress)
     target = out or runs_folder() / source.stem
+    if not target.name:  # Path(".") has none
+        raise RunError("--out is the current folder; give the name of one that is not there yet")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RunError(f"{target} is there already; give another --out DIR, or delete it")
     snapshot = snapshots.read(source, sha256=sha256)
@@ -84,6 +88,7 @@ def import_network(
             for name in nets
         }
         recipe = _recipe(described, data)
+        check(recipe)
         about = _about(what, source, snapshot, described)
         with whole_folder(target) as beside:
             files.write(beside / "recipe.toml", recipe)
@@ -93,7 +98,7 @@ def import_network(
             _write(beside, described)
             if target.exists():
                 target.rmdir()
-    except RefusedError as error:
+    except (RefusedError, RecipeError) as error:
         raise RunError(f"{source}: {error}; give another file") from error
     return Imported(place=target, lines=_lines(recipe, described, notes))
 
@@ -192,7 +197,7 @@ def _named(net: str, found: Described) -> dict[str, Tensor]:
     tensors = {f"{net}.{name}": tensor for name, tensor in found.tensors().items()}
     if net == "generator" and found.told:  # of images that nothing is asked of: each class alike
         classes = torch.arange(KNOWN) % found.told
-        tensors[f"{net}.{stylegan.KNOWN}"] = torch.eye(found.told)[classes]
+        tensors[f"{net}.{stylegan.KNOWN}"] = one_hot(classes, found.told).float()
     return tensors
 
 

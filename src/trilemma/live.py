@@ -17,6 +17,7 @@ from rich.text import Text
 
 from trilemma import devices, machine
 from trilemma.diagnosis import SIGNS
+from trilemma.terminals import harmless
 
 Event = Mapping[str, Any]
 PLAIN_SECONDS = 10.0  # between two plain lines
@@ -233,8 +234,8 @@ def plain(status: Status, tell: Callable[[str], None]) -> Callable[[Event], None
 
 
 def say(text: str) -> None:
-    """Tell the user one line, on stderr."""
-    sys.stderr.write(f"{text}\n")
+    """Tell the user one line, on stderr; names in it may be from anywhere."""
+    sys.stderr.write(f"{harmless(text)}\n")
     sys.stderr.flush()
 
 

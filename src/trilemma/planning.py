@@ -17,7 +17,7 @@ def plan_anew(sitting: Sitting) -> None:
     """
     state, recipe = sitting.state, sitting.task.recipe
     train = recipe.train
-    if growing(sitting):
+    if cheaper_than_later(sitting):
         return
     done = state.images_seen - state.begun_images
     planned = state.images_total - state.begun_images
@@ -46,8 +46,8 @@ def plan_anew(sitting: Sitting) -> None:
     emit(sitting, "horizon")
 
 
-def growing(sitting: Sitting) -> bool:
-    """Are rounds still cheaper than they will be? The pace is that of what comes after."""
+def cheaper_than_later(sitting: Sitting) -> bool:
+    """Are rounds still cheaper than they will be? The pace is taken anew where that ends."""
     state, full_from = sitting.state, sitting.task.family.full_from
     if state.begun_images < full_from <= state.images_seen:
         state.begun_images, state.scoring = state.images_seen, 0.0

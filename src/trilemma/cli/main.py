@@ -19,6 +19,7 @@ from typing import NamedTuple
 from trilemma import __version__, trusted
 from trilemma.errors import MachineError, MemoryTooSmallError, NoSpaceError, TrilemmaError
 from trilemma.recipe.closest import unknown
+from trilemma.terminals import harmless
 
 MISTAKE_OF_OURS, INTERRUPTED, TERMINATED = 1, 130, 143  # exit statuses; 2 to 4 are in errors.py
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -197,10 +198,10 @@ def _say(error: Exception, *, debug: bool) -> int:
         if _rank() and known.everywhere:
             return known.status
         where = f" (process {_rank()})" if _rank() else ""
-        print(f"trilemma{where}: {' '.join(str(known).split())}", file=sys.stderr)
+        print(f"trilemma{where}: {harmless(' '.join(str(known).split()))}", file=sys.stderr)
         return known.status
     how = "" if debug else "; the same command with --debug shows where"
-    what = " ".join(f"{type(error).__name__}: {error}".split())
+    what = harmless(" ".join(f"{type(error).__name__}: {error}".split()))
     print(f"trilemma: a mistake of ours, not yours: {what}{how}", file=sys.stderr)
     return MISTAKE_OF_OURS
 

@@ -1,5 +1,6 @@
 """A zip of image files, read without unpacking it."""
 
+import lzma
 import zipfile
 import zlib
 from pathlib import Path
@@ -10,6 +11,10 @@ from trilemma.errors import DataError, MissingExtraError
 from trilemma.images import is_image, refuse_by_name
 
 LARGEST = 1 << 28  # bytes unpacked, of one image file
+UNREADABLE = (  # what Python's reader raises
+    EOFError, OSError, UnicodeDecodeError, lzma.LZMAError, zipfile.BadZipFile, zlib.error,
+    NotImplementedError,  # a way of packing, or a version of zip, that it does not know
+)  # fmt: skip
 
 
 def list_zip(path: Path) -> Found:
@@ -19,7 +24,7 @@ def list_zip(path: Path) -> Found:
     """
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path} is no zip file ({error}); pack it again") from None
     entries = [entry for entry in archive.infolist() if _is_listed(entry)]
     short = without_common_folder([_name(entry) for entry in entries])
@@ -73,5 +78,7 @@ def _refusal(name: str, entry: zipfile.ZipInfo) -> str:
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     try:
         return archive.read(entry)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except UNREADABLE as error:
+        if getattr(error, "errno", None) is not None:  # the disk's, not that of what is packed
+            raise
         raise DataError(f"damaged in the zip: {error}") from None

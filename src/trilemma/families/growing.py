@@ -12,13 +12,13 @@ from trilemma.families.duel import Duel, Generate
 from trilemma.families.family import At, Batch, Clock, Draw, Losses, Noise, Phase, TensorClock
 from trilemma.families.rounds import rounds
 from trilemma.maths.growth import begins, fade_in, level_at
+from trilemma.maths.pyramid import LEAST
 from trilemma.nets.progressive import (
     AtLevel,
     ProgressiveCritic,
     ProgressiveGenerator,
     shown_at,
 )
-from trilemma.nets.stylegan2 import LEAST
 from trilemma.recipe.recipe import AdversarialRecipe, Recipe
 
 Loss = Callable[[Batch, Noise, TensorClock], Losses]

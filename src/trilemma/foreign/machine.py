@@ -32,16 +32,28 @@ class Text:
 
 
 class Budget:
-    """How many opcodes may still be read: of a file and of all pickles inside it together."""
+    """What may still be read of a file and of all pickles inside it together.
 
-    def __init__(self) -> None:
-        self.left = OPCODES_MAX
+    Opcodes, as which the values of a copied container count, too; and bytes of texts that are
+    written anew. Whatever a call copies is charged, so that a value which a small file calls again
+    and again cannot grow beyond it.
+    """
+
+    def __init__(self, file_bytes: int) -> None:
+        """file_bytes: of the whole file; a text that is written anew lies in it once."""
+        self.left, self.bytes_left, self.file_bytes = OPCODES_MAX, file_bytes, file_bytes
 
     def spend(self, count: int) -> None:
-        """Take some. RefusedError: there are no more."""
+        """Take some opcodes. RefusedError: there are no more."""
         self.left -= count
         if self.left < 0:
-            raise RefusedError(f"more than {OPCODES_MAX:,} opcodes")
+            raise RefusedError(f"more than {OPCODES_MAX:,} opcodes and copied values")
+
+    def write(self, count: int) -> None:
+        """Take some bytes. RefusedError: there are no more."""
+        self.bytes_left -= count
+        if self.bytes_left < 0:
+            raise RefusedError(f"more than {self.file_bytes:,} bytes of texts, as its file has")
 
 
 Call = Callable[[tuple[Any, ...], Budget], Any]  # of a table: (arguments, budget) -> plain value

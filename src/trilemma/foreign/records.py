@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from trilemma.foreign.machine import RefusedError
+from trilemma.foreign.machine import RefusedError, printable
 from trilemma.foreign.snapshots import Array, Record
 from trilemma.foreign.storages import Claim
 
 DEPTH_MAX = 8  # networks within each other
 PARTS_MAX = 2_000  # tensors of a network; official ones have 100 to 300
 INTEGER_MAX = 1 << 20  # of sizes and counts in attributes
+TAPS_MAX = 64  # of a filter along an axis; official ones have 4 to 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,10 @@ class Part:
     def refuse(self, what: str) -> RefusedError:
         """Say what is wrong here."""
         return RefusedError(f"{self.path} {what}")
+
+    def differs(self, name: str, value: Any, allowed: str) -> RefusedError:
+        """Say that an attribute has another value than allowed."""
+        return self.refuse(f"has {name} = {shown(value)}, must be {allowed}")
 
     def part(self, name: str) -> "Part":
         """Give a part by its name. RefusedError: it is not there."""
@@ -51,21 +56,21 @@ class Part:
         if type(value) is float and value.is_integer():
             value = int(value)
         if type(value) is not int or not 0 <= value <= INTEGER_MAX:
-            raise self.refuse(f"has {name} = {_shown(value)}, must be a whole number")
+            raise self.differs(name, value, "a whole number")
         return value
 
     def number(self, name: str, default: float | None = None) -> float:
         """Give an attribute that is a finite number. RefusedError: it is none."""
         value = self.state.get(name, default)
         if type(value) not in (int, float) or not math.isfinite(value):
-            raise self.refuse(f"has {name} = {_shown(value)}, must be a number")
+            raise self.differs(name, value, "a number")
         return float(value)
 
     def word(self, name: str, default: str) -> str:
         """Give an attribute that is a string. RefusedError: it is none."""
         value = self.state.get(name, default)
         if type(value) is not str:
-            raise self.refuse(f"has {name} = {_shown(value)}, must be a word")
+            raise self.differs(name, value, "a word")
         return value
 
     def clamp(self) -> float:
@@ -96,13 +101,13 @@ def _part(value: Any, path: str, depth: int, left: list[int]) -> Part:
     for kind in ("_parameters", "_buffers"):
         for name, tensor in _table(value, kind, path).items():
             if tensor is not None:
-                tensors[name] = _claim(tensor, f"{path}.{name}")
+                tensors[name] = _claim(tensor, f"{path}.{printable(name)}")
     modules = _table(value, "_modules", path)
     left[0] -= len(tensors) + len(modules)
     if left[0] < 0:
         raise RefusedError(f"{path}: a network of more than {PARTS_MAX:,} parts")
     parts = {
-        name: _part(module, f"{path}.{name}", depth - 1, left)
+        name: _part(module, f"{path}.{printable(name)}", depth - 1, left)
         for name, module in modules.items()
         if module is not None
     }
@@ -114,12 +119,19 @@ def _table(record: Record, kind: str, path: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         what = type(found).__name__
         raise RefusedError(f"{path} ({record.name!a}) has {kind} of type {what}, must be a dict")
+    for name in found:
+        if not name or "." in name:  # paths are names with dots between
+            raise RefusedError(
+                f"{path} has a part named {shown(name)}; allowed: names without dots"
+            )
     return found
 
 
 def _claim(value: Any, path: str) -> Claim:
     if not isinstance(value, Claim):
         raise RefusedError(f"{path} is a {type(value).__name__}, must be a tensor")
+    if not value.count:
+        raise RefusedError(f"{path} is a tensor without elements, {value.shape}")
     return value
 
 
@@ -132,7 +144,7 @@ def square(part: Part, name: str) -> int:
     if isinstance(numbers, list) and len(numbers) == 2 and numbers[0] == numbers[1]:
         numbers = numbers[0]
     if type(numbers) is not int or not 0 < numbers <= INTEGER_MAX:
-        raise part.refuse(f"has {name} = {_shown(numbers)}, must be two equal whole numbers")
+        raise part.differs(name, numbers, "two equal whole numbers")
     return numbers
 
 
@@ -140,9 +152,7 @@ def alike(parts: list[Part], name: str, found: list[Any]) -> Any:
     """Give what all parts have in common. RefusedError: they differ."""
     for part, value in zip(parts, found, strict=True):
         if value != found[0]:
-            raise part.refuse(
-                f"has {name} = {_shown(value)}, and {parts[0].path} {_shown(found[0])}"
-            )
+            raise part.refuse(f"has {name} = {shown(value)}, and {parts[0].path} {shown(found[0])}")
     return found[0]
 
 
@@ -153,8 +163,9 @@ def taps_of(parts: list[Part], name: str = "resample_filter") -> tuple[float, ..
     """
     filters = []
     for part in parts:
-        if name not in part.tensors or max(part.tensors[name].shape, default=0) > 64:
-            raise part.refuse(f"has no {name} of at most 64 taps")
+        shape = part.tensors[name].shape if name in part.tensors else ()
+        if len(shape) not in (1, 2) or max(shape) > TAPS_MAX:  # looked at before numbers are read
+            raise part.refuse(f"has no {name} of one or two axes and at most {TAPS_MAX} taps")
         filters.append(part.tensors[name].tensor().double().numpy())
     for part, taps in zip(parts, filters, strict=True):
         if taps.shape != filters[0].shape or not np.array_equal(taps, filters[0]):
@@ -162,14 +173,15 @@ def taps_of(parts: list[Part], name: str = "resample_filter") -> tuple[float, ..
     taps = filters[0]
     row = taps.sum(0) if taps.ndim == 2 else taps
     plane = np.outer(row, row) if taps.ndim == 2 else row
-    if taps.ndim not in (1, 2) or plane.shape != taps.shape:
+    if plane.shape != taps.shape:
         raise parts[0].refuse(f"has a {name} of a shape that is not square")
     if not np.allclose(plane, taps, atol=1e-6) or not np.isclose(row.sum(), 1, atol=1e-5):
         raise parts[0].refuse(f"has a {name} that is not the product of one axis's with itself")
     return tuple(map(float, row))
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Give a value from a file in a few letters that a terminal has; containers by their type."""
     if value is None or isinstance(value, bool | int | float):
         return str(value)[:40]
     if isinstance(value, str):

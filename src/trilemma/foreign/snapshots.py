@@ -27,6 +27,7 @@ CODES: Mapping[str, str] = {  # numbers of NumPy that are read, little-endian
     **{code: f"|{code}" for code in ("b1", "i1", "u1")},
 }
 ARRAY_MAX = 32  # elements; official files have 2
+SHOWN = 8  # arguments of a call that a refusal names
 LEGACY = ("dnnlib.tflib", "tfutil")  # globals of networks that were pickled with TensorFlow
 
 
@@ -95,7 +96,7 @@ def _told(why: str) -> str:
 
 def parse(content: bytes) -> Mapping[str, Any]:
     """Read the bytes of a snapshot. RefusedError: as `read`."""
-    budget = Budget()
+    budget = Budget(len(content))
     if content[:4] == storages.ZIP:
         values = storages.zipped(content, GRAMMAR, budget)
     elif storages.is_stream(memoryview(content)):
@@ -111,7 +112,7 @@ def parse(content: bytes) -> Mapping[str, Any]:
 
 def _arguments(arguments: tuple[Any, ...], kinds: tuple[type, ...], what: str) -> tuple[Any, ...]:
     if tuple(map(type, arguments)) != kinds:
-        found = ", ".join(type(value).__name__ for value in arguments)
+        found = ", ".join(type(value).__name__ for value in arguments[:SHOWN])
         raise RefusedError(f"a call of {what} with ({found})")
     return arguments
 
@@ -128,8 +129,10 @@ def _record(arguments: tuple[Any, ...], budget: Budget) -> Record:
 def _ordered(arguments: tuple[Any, ...], budget: Budget) -> dict[str, Any]:
     """Make a dict, of nothing or of pairs."""
     pairs = arguments[0] if len(arguments) == 1 else ()
-    whole = all(type(pair) in (list, tuple) and len(pair) == 2 for pair in pairs)
-    if len(arguments) > 1 or type(pairs) not in (list, tuple) or not whole:
+    if len(arguments) > 1 or type(pairs) not in (list, tuple):
+        raise RefusedError("a call of collections.OrderedDict with more than pairs")
+    budget.spend(len(pairs))
+    if not all(type(pair) in (list, tuple) and len(pair) == 2 for pair in pairs):
         raise RefusedError("a call of collections.OrderedDict with more than pairs")
     if not all(type(key) is str for key, _ in pairs):
         raise RefusedError("a collections.OrderedDict whose keys are no strings")
@@ -138,6 +141,7 @@ def _ordered(arguments: tuple[Any, ...], budget: Budget) -> dict[str, Any]:
 
 def _set(arguments: tuple[Any, ...], budget: Budget) -> set[str]:
     (values,) = _arguments(arguments or ([],), (list,), "set")
+    budget.spend(len(values))
     return of_strings(values)
 
 
@@ -198,6 +202,7 @@ def _encoded(arguments: tuple[Any, ...], budget: Budget) -> bytes:
     text, codec = (*arguments, None, None)[:2]
     if len(arguments) != 2 or codec != "latin1" or not isinstance(text, str | Text):
         raise RefusedError("_codecs.encode with other than a text and 'latin1'")
+    budget.write(len(text if isinstance(text, str) else text.content))
     try:
         if isinstance(text, str):
             return text.encode("latin1")
@@ -214,7 +219,8 @@ def _of_letters(content: bytes | memoryview) -> bytes:
     row = np.frombuffer(content, np.uint8)
     first = row >= 0xC2
     second = (row & 0xC0) == 0x80
-    if (row > 0xC3).any() or (second[1:] != first[:-1]).any() or second[:1].any() or first[-1]:
+    torn = second[:1].any() or first[-1:].any()
+    if (row > 0xC3).any() or (second[1:] != first[:-1]).any() or torn:
         raise UnicodeError("a letter above 255, or no UTF-8")
     high = np.zeros_like(row)
     high[1:] = row[:-1] * first[:-1]

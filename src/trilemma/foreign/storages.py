@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from trilemma.foreign import pickles
-from trilemma.foreign.machine import Budget, Grammar, RefusedError
+from trilemma.foreign.machine import Budget, Grammar, RefusedError, printable
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # the first two pickles of a stream
 KINDS: Mapping[str, str] = {  # class of a storage -> its numbers in NumPy's words
@@ -35,8 +35,7 @@ ZIP, DATA = b"PK\x03\x04", "data.pkl"
 MEMBER, MEMBERS_MAX = b"PK\x01\x02", 20_000  # how each is announced; official networks: 1,000
 HEAD = 30  # bytes in front of a member, without its name and more
 BROKEN = (
-    zipfile.BadZipFile, EOFError, LookupError, NotImplementedError, OSError, RuntimeError,
-    ValueError, struct.error,
+    zipfile.BadZipFile, EOFError, LookupError, OSError, RuntimeError, ValueError, struct.error,
 )  # fmt: skip
 
 
@@ -210,7 +209,7 @@ def zipped(content: bytes | memoryview, grammar: Grammar, budget: Budget) -> Any
         if archive.testzip():
             raise RefusedError("a zip that is broken")
     except BROKEN as error:
-        raise RefusedError(f"no zip of torch.save ({error})") from error
+        raise RefusedError(f"no zip of torch.save ({printable(str(error))})") from error
     if bytes(members.get(f"{root}byteorder", b"little")[:10]) != b"little":
         raise RefusedError("a zip that is not little-endian")
 

@@ -14,11 +14,11 @@ from trilemma.foreign.records import Part, part_of
 from trilemma.foreign.storages import Claim
 from trilemma.foreign.stylelayers import refused, told
 from trilemma.foreign.unfilled import Unfilled
+from trilemma.recipe.checking import SIDE_MAX
 from trilemma.recipe.style import StyleGAN2Critic, StyleGAN2Generator, StyleGAN3Generator
 
 Sizes = StyleGAN2Critic | StyleGAN2Generator | StyleGAN3Generator
 KNOWN = "known"  # a buffer of ours, which no file has
-SIDE_MAX = 4096  # pixels
 COUNT_MAX = 10_000  # labels
 
 

@@ -12,16 +12,21 @@ from typing import Literal
 from trilemma.foreign.records import Part, alike, taps_of
 from trilemma.foreign.stylelayers import (
     activation_of,
+    by_rules,
+    check_beside,
+    check_gain,
     checked_dense,
-    gain_of,
+    fitting,
     mapped,
-    paths,
     renamed,
 )
+from trilemma.maths.pyramid import LEAST, levels
+from trilemma.recipe.checking_style import check_style_critic, check_stylegan2
 from trilemma.recipe.style import StyleGAN2Critic, StyleGAN2Generator
 
 WHOLE_BATCH = 4096  # images of a group that is the batch
-LEAST = 4  # pixels, the side of the first maps
+FILTER = "resample_filter"  # a tensor of which the recipe has the numbers
+ARCHITECTURES = {"skip": "skip", "residual": "resnet", "original": "orig"}  # here -> there
 GENERATOR_NAMES = (  # a tensor's name there -> here
     (r"mapping\.fc(\d+)\.", r"mapping.layers.\1."),
     (r"mapping\.w_avg$", r"mapping.average"),
@@ -63,6 +68,9 @@ def generator(part: Part) -> tuple[StyleGAN2Generator, Mapping[str, str]]:
         checked_dense(layer.part("affine"), rate=1.0, activation="linear")
     for layer in colours:
         layer.expect("weight_gain", 1 / math.sqrt(layer.shape("weight", 4)[1]))
+    for block in blocks:
+        if "skip" in block.parts:
+            check_beside(block.part("skip"), up=2, down=1)
     z = mapped(part.part("mapping"))
     noisy = alike(layers, "noise", ["noise_strength" in layer.tensors for layer in layers])
     for layer in layers:
@@ -86,7 +94,7 @@ def generator(part: Part) -> tuple[StyleGAN2Generator, Mapping[str, str]]:
         clamp=alike([*layers, *colours], "conv_clamp", clamps),
         filter=taps_of(filtering(blocks[1:], "conv0", output)),
     )
-    return sizes, names(part, GENERATOR_NAMES)
+    return fitting(part, sizes, check_stylegan2), names(part, GENERATOR_NAMES)
 
 
 def checked_layer(layer: Part, *, up: bool) -> None:
@@ -95,7 +103,7 @@ def checked_layer(layer: Part, *, up: bool) -> None:
         raise layer.refuse(f"has kernels of {layer.shape('weight', 4)[2:]}, must be 3 x 3")
     layer.expect("up", 2 if up else 1)
     layer.expect("padding", 1)
-    layer.expect("act_gain", gain_of(activation_of(layer)))
+    check_gain(layer)
 
 
 Way = Literal["skip", "residual", "original"]
@@ -123,6 +131,10 @@ def way(blocks: list[Part], colours: str, first: Part) -> Way:
     whole = len(blocks) - 1 if found == "residual" else 0
     if len(seen) != expected or len(beside) != whole:
         raise first.refuse(f"is one of {len(blocks)} blocks of which {len(seen)} have {colours}")
+    for block in blocks:
+        if block.word("architecture", ARCHITECTURES[found]) != ARCHITECTURES[found]:
+            allowed = f"{ARCHITECTURES[found]!a}, as its parts say"
+            raise block.differs("architecture", block.state["architecture"], allowed)
     return found
 
 
@@ -131,18 +143,18 @@ def names(part: Part, rules: tuple[tuple[str, str], ...], last: int = 0) -> dict
 
     last: of a critic, whose first block has the largest maps, the level of that one.
     """
-    found = {}
-    for path in paths(part):
-        if path.endswith("resample_filter"):
-            continue
-        here = renamed(path, rules)
-        block = re.search(r"(^|synthesis\.)b(\d+)\.", here)
-        if block:
-            level = int(block[2]).bit_length() - LEAST.bit_length()
-            place = last - level if last else level
-            here = here.replace(block[0], f"{block[1]}blocks.{place}.", 1)
-        found[here] = path
-    return found
+
+    def rename(path: str) -> str:
+        here = by_rules(path, rules)
+        block = None if path.endswith(FILTER) else re.search(r"(^|synthesis\.)b(\d+)\.", here)
+        if block is None:
+            return here
+        level = levels(int(block[2])) - 1
+        place = last - level if last else level
+        return here.replace(block[0], f"{block[1]}blocks.{place}.", 1)
+
+    found = renamed(part, rename)
+    return {here: path for here, path in found.items() if not path.endswith(FILTER)}
 
 
 def critic(part: Part) -> tuple[StyleGAN2Critic, Mapping[str, str]]:
@@ -157,13 +169,12 @@ def critic(part: Part) -> tuple[StyleGAN2Critic, Mapping[str, str]]:
         checked_convolution(layer, halves=layer.path.endswith("conv1"))
     beside = [block.parts["skip"] for block in others if "skip" in block.parts]
     for layer in beside:
-        layer.expect("down", 2)
-        layer.expect("weight_gain", 1 / math.sqrt(layer.shape("weight", 4)[1]))
-        layer.expect("act_gain", 1.0)
+        check_beside(layer, up=1, down=2)
     activation = alike(layers, "activation", [activation_of(layer) for layer in layers])
     checked_dense(last.part("fc"), rate=1.0, activation=activation)
     outputs = checked_dense(last.part("out"), rate=1.0, activation="linear")[0]
     z = mapped(part.part("mapping")) if "mapping" in part.parts else None
+    last.expect("cmap_dim", outputs if z else 0, default=outputs if z else 0)
     first = last.part("conv").shape("weight", 4)[0]
     spread, entry = last.parts.get("mbstd"), way(seen, "fromrgb", last)
     group = WHOLE_BATCH if spread is None or spread.state.get("group_size") is None else 0
@@ -181,7 +192,12 @@ def critic(part: Part) -> tuple[StyleGAN2Critic, Mapping[str, str]]:
     )
     if z and (z.latent, z.embedding, z.style) != (0, outputs, outputs):
         raise part.refuse(f"compares {outputs} numbers with {z.style} that labels become")
-    return sizes, names(part, CRITIC_NAMES, len(others))
+    if z and (z.activation, z.width) != ("lrelu", outputs):
+        raise part.refuse(
+            f"has a mapping network of the activation {z.activation} and {z.width} units, must be "
+            f"lrelu and {outputs}"
+        )
+    return fitting(part, sizes, check_style_critic), names(part, CRITIC_NAMES, len(others))
 
 
 def checked_convolution(layer: Part, *, halves: bool) -> None:
@@ -191,7 +207,7 @@ def checked_convolution(layer: Part, *, halves: bool) -> None:
     if (height, width) != (side, side):
         raise layer.refuse(f"has kernels of {height} x {width}, must be {side} x {side}")
     layer.expect("weight_gain", 1 / math.sqrt(inputs * side**2))
-    layer.expect("act_gain", gain_of(activation_of(layer)))
+    check_gain(layer)
     layer.expect("down", 2 if halves else 1)
     layer.expect("up", 1)
     layer.expect("padding", side // 2)

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from trilemma.foreign.records import Part, alike, square
-from trilemma.foreign.stylelayers import checked_dense, mapped, paths, renamed
-from trilemma.maths.lowpass import Band, bands
+from trilemma.foreign.stylelayers import by_rules, checked_dense, fitting, mapped, renamed
+from trilemma.maths.lowpass import Band, bands, steps
+from trilemma.recipe.checking import SIDE_MAX
+from trilemma.recipe.checking_style import check_stylegan3
 from trilemma.recipe.style import StyleGAN3Generator
 
 DEPTH_MAX = 100  # layers; the papers have 14
-SIDE_MAX = 4096  # pixels
 TAPS_MAX = 64  # of a filter for each sample
 FILTER_MAX = 512  # taps of a filter
 UPSAMPLING_MAX = 16  # rate of the non-linearities, over the maps'
@@ -39,12 +40,10 @@ def generator(part: Part) -> tuple[StyleGAN3Generator, Mapping[str, str]]:
     """Work out a generator; give its sizes, and names of its tensors here -> there."""
     synthesis = part.part("synthesis")
     layers = layers_of(synthesis)
-    sizes = sizes_of(part, synthesis, layers)
     side = part.whole("img_resolution")
     if not 8 <= side <= SIDE_MAX or side & (side - 1):
         raise part.refuse(f"has img_resolution = {side}, must be 8, 16, 32, ... {SIDE_MAX}")
-    if not 0 <= sizes.critical < sizes.depth or not 0 < sizes.first_cutoff < side / 2:
-        raise synthesis.refuse("has more critical layers than layers, or a cutoff that cannot be")
+    sizes = fitting(part, sizes_of(part, synthesis, layers), check_stylegan3)
     course = bands(
         layers=sizes.depth,
         critical=sizes.critical,
@@ -57,7 +56,7 @@ def generator(part: Part) -> tuple[StyleGAN3Generator, Mapping[str, str]]:
     check_input(synthesis.part("input"), course[0])
     for number, layer in enumerate(layers):
         check_layer(layer, sizes, course[max(0, number - 1)], course[number], number)
-    return sizes, {renamed(path, NAMES): path for path in paths(part)}
+    return sizes, renamed(part, lambda path: by_rules(path, NAMES))
 
 
 def layers_of(synthesis: Part) -> list[Part]:
@@ -152,11 +151,9 @@ def check_layer(
     last = number == sizes.depth
     upsampling = 1 if last else sizes.lrelu_upsampling
     kernel = 1 if last else sizes.kernel
-    rate = max(before.rate, after.rate) * upsampling
-    factors = {"up": rate // before.rate, "down": rate // after.rate}
-    taps = {kind: sizes.filter_size * n if n > 1 else 1 for kind, n in factors.items()}
-    if max(taps.values()) > FILTER_MAX:
-        raise layer.refuse(f"has filters of {max(taps.values())} taps; allowed: {FILTER_MAX}")
+    way = steps(before, after, kernel=kernel, filter_size=sizes.filter_size, upsampling=upsampling)
+    if max(way.up, way.down) > FILTER_MAX:
+        raise layer.refuse(f"has filters of {max(way.up, way.down)} taps; allowed: {FILTER_MAX}")
     outputs, inputs = layer.shape("weight", 4)[:2]
     checked_dense(layer.part("affine"), rate=1.0, activation="linear")
     for name, value in {
@@ -164,27 +161,27 @@ def check_layer(
         "out_channels": outputs,
         "in_sampling_rate": before.rate,
         "out_sampling_rate": after.rate,
-        "tmp_sampling_rate": rate,
+        "tmp_sampling_rate": way.rate,
         "in_cutoff": before.cutoff,
         "out_cutoff": after.cutoff,
         "in_half_width": before.half_width,
         "out_half_width": after.half_width,
         "conv_kernel": kernel,
-        **{f"{kind}_factor": factor for kind, factor in factors.items()},
-        **{f"{kind}_taps": count for kind, count in taps.items()},
+        "up_factor": way.times,
+        "down_factor": way.thinned,
+        "up_taps": way.up,
+        "down_taps": way.down,
     }.items():
         layer.expect(name, value)
     for name, size in (("in_size", before.size), ("out_size", after.size)):
         if square(layer, name) != size:
             raise layer.refuse(f"has {name} = {square(layer, name)}, must be {size}")
-    total = (after.size - 1) * factors["down"] + 1 + sum(taps.values()) - 2
-    total -= (before.size + kernel - 1) * factors["up"]
-    pads = [(total + factors["up"]) // 2, total - (total + factors["up"]) // 2]
-    if layer.state.get("padding", [*pads, *pads]) != [*pads, *pads]:
-        raise layer.refuse(f"has another padding than {[*pads, *pads]}")
+    pads = [*way.pads, *way.pads]
+    if layer.state.get("padding", pads) != pads:
+        raise layer.refuse(f"has another padding than {pads}")
     for flag, value in (
         ("is_torgb", last),
         ("is_critically_sampled", number >= sizes.depth - sizes.critical),
     ):
         if layer.state.get(flag, value) is not value:
-            raise layer.refuse(f"says {flag} = {layer.state[flag]!a}"[:100])
+            raise layer.differs(flag, layer.state[flag], str(value))

@@ -2,11 +2,16 @@
 
 import math
 import re
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
-from trilemma.foreign.machine import RefusedError
-from trilemma.foreign.records import Part, alike
-from trilemma.recipe.style import ACTIVATIONS
+from trilemma.errors import RecipeError
+from trilemma.foreign.machine import RefusedError, printable
+from trilemma.foreign.records import Part, alike, shown
+from trilemma.nets.mapping import ACTIVATIONS
+
+Sizes = TypeVar("Sizes")
+Size = tuple[int, int]  # height, width
 
 
 class Mapped(NamedTuple):
@@ -71,16 +76,53 @@ def activation_of(part: Part) -> str:
     """Give the activation of a layer. RefusedError: it is an unknown one."""
     found = part.word("activation", "lrelu")
     if found not in ACTIVATIONS:
-        raise part.refuse(f"has the activation {found!a}; known: {', '.join(ACTIVATIONS)}")
+        raise part.refuse(f"has the activation {shown(found)}; known: {', '.join(ACTIVATIONS)}")
     return found
 
 
-def gain_of(activation: str) -> float:
-    """Give the gain that goes with an activation."""
-    return math.sqrt(2) if activation in ("lrelu", "relu", "swish") else 1.0
+def check_gain(part: Part) -> None:
+    """Refuse a layer whose gain is not that of its activation."""
+    part.expect("act_gain", ACTIVATIONS[activation_of(part)].gain)
 
 
-def renamed(name: str, rules: tuple[tuple[str, str], ...]) -> str:
+def check_beside(part: Part, *, up: int, down: int) -> None:
+    """Check a way beside convolutions: 1 x 1, linear, without bias or limit; sides change once."""
+    inputs, (height, width) = part.shape("weight", 4)[1], part.shape("weight", 4)[2:]
+    if (height, width) != (1, 1):
+        raise part.refuse(f"has kernels of {height} x {width}, must be 1 x 1")
+    if part.word("activation", "linear") != "linear":
+        raise part.differs("activation", part.state["activation"], "'linear'")
+    if part.clamp():
+        raise part.refuse(f"has conv_clamp = {part.clamp():g}, must be none")
+    part.expect("weight_gain", 1 / math.sqrt(inputs))
+    part.expect("act_gain", 1.0)
+    part.expect("up", up)
+    part.expect("down", down)
+    part.expect("padding", 0)
+
+
+def fitting(part: Part, sizes: Sizes, rule: Callable[[Sizes, str, Size], None]) -> Sizes:
+    """Give the sizes of a network that a recipe may have. RefusedError: it may not."""
+    side = part.whole("img_resolution")
+    try:
+        rule(sizes, part.path, (side, side))
+    except RecipeError as error:
+        raise RefusedError(str(error)) from error
+    return sizes
+
+
+def renamed(part: Part, rename: Callable[[str], str]) -> dict[str, str]:
+    """Name every tensor of a network: here -> there. RefusedError: two have one name here."""
+    found: dict[str, str] = {}
+    for path in paths(part):
+        here = rename(path)
+        if here in found:
+            raise part.refuse(f"has both {printable(found[here])} and {printable(path)}")
+        found[here] = path
+    return found
+
+
+def by_rules(name: str, rules: tuple[tuple[str, str], ...]) -> str:
     """Give the name that a tensor has here."""
     for pattern, ours in rules:
         name = re.sub(pattern, ours, name)

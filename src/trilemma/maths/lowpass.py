@@ -95,3 +95,27 @@ def bands(
         half_width = max(stopband, rate / 2) - cutoff
         found.append(Band(cutoff, half_width, rate, size))
     return found
+
+
+class Steps(NamedTuple):
+    """How a layer of StyleGAN3 gets from one band to the next, at a higher rate in between."""
+
+    rate: int  # of the non-linearity
+    times: int  # how many times that of the maps given
+    thinned: int  # and that of the maps made
+    up: int  # taps of the filter before it; 1: none
+    down: int  # and behind it
+    pads: tuple[int, int]  # samples added before and after, at the higher rate; below 0: cut off
+
+
+def steps(before: Band, after: Band, *, kernel: int, filter_size: int, upsampling: int) -> Steps:
+    """Work out a layer whose convolution makes maps larger by kernel - 1 ("full").
+
+    filter_size: taps for each sample of the lower rate. upsampling: of the higher rate of the two.
+    """
+    rate = max(before.rate, after.rate) * upsampling
+    times, thinned = rate // before.rate, rate // after.rate
+    up, down = (filter_size * n if n > 1 else 1 for n in (times, thinned))
+    total = (after.size - 1) * thinned + 1 + up + down - 2 - (before.size + kernel - 1) * times
+    first = (total + times) // 2
+    return Steps(rate, times, thinned, up, down, (first, total - first))

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trilemma.maths.pyramid import LEAST, pyramid
 from trilemma.nets.blocks import whole
 from trilemma.nets.mapping import Dense, normalised
-from trilemma.nets.stylegan2 import LEAST, pyramid
 from trilemma.nets.stylegan2_critic import Convolution, End
 
 

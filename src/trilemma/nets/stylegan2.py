@@ -13,19 +13,17 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from trilemma.maths.lowpass import binomial
-from trilemma.nets.conditioned import KNOWN
-from trilemma.nets.mapping import Dense, Mapping, activated, exact, truncated
+from trilemma.maths.pyramid import LEAST, pyramid
+from trilemma.nets.mapping import Dense, Mapping, activated, exact
 from trilemma.nets.resampling import lowered, raised
+from trilemma.nets.stylebased import StyleBased
 
 Noise = Generator | Iterator[Tensor] | Literal["const", "none"]  # drawn, or given by layers
-LEAST = 4  # pixels, the side of the first maps
 EPSILON = 1e-8  # in demodulation
 
 
-class StyleGAN2Generator(nn.Module):
+class StyleGAN2Generator(StyleBased):
     """Latent [N, latent], conditions [N, A] where it is told any -> images, about [-1, 1]."""
-
-    known: Tensor
 
     def __init__(
         self,
@@ -52,13 +50,11 @@ class StyleGAN2Generator(nn.Module):
         truncation_rows: int,
         conditions: int = 0,
     ) -> None:
-        """size: (height, width), both 4 x 2^k. The others: see the recipe's fields of these names.
+        """size: (height, width), both 4 x 2^k. conditions: A.
 
-        conditions: A; with them some of training images are kept in a buffer.
+        The others: see the recipe's fields of these names.
         """
-        super().__init__()
-        self.truncation, self.truncation_rows = truncation, truncation_rows
-        self.mapping = Mapping(
+        mapping = Mapping(
             latent=latent,
             told=conditions,
             embedding=embedding or style,
@@ -69,7 +65,7 @@ class StyleGAN2Generator(nn.Module):
             rate=mapping_rate,
             average_decay=average_decay,
         )
-        self.synthesis = Synthesis(
+        synthesis = Synthesis(
             channels=channels,
             style=style,
             widths=widths or pyramid(size[0], width, width_max),
@@ -79,34 +75,13 @@ class StyleGAN2Generator(nn.Module):
             clamp=clamp,
             taps=filter,
         )
-        if conditions:
-            self.register_buffer("known", torch.zeros(KNOWN, conditions))
-
-    def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Draw images; truncated as the recipe says, but not in training."""
-        psi = 1.0 if self.training else self.truncation
-        images: Tensor = self.synthesis(self.styles(z, condition, psi=psi))
-        return images
-
-    def styles(
-        self,
-        z: Tensor,
-        condition: Tensor | None = None,
-        *,
-        psi: float = 1.0,
-        cut: int | None = None,
-    ) -> Tensor:
-        """Give the styles of every layer, [N, rows, style]; cut: rows truncated; None: its own."""
-        w = self.mapping(z, condition)
-        cut = self.truncation_rows if cut is None else cut
-        average = self.mapping.average if psi != 1 else w
-        return truncated(w, average, psi=psi, rows=self.synthesis.rows, cut=cut)
-
-
-def pyramid(side: int, width: int, width_max: int) -> tuple[int, ...]:
-    """Give the channels of maps from 4 x 4 to the full side: doubled a halving, up to a limit."""
-    steps = int(math.log2(side / LEAST))
-    return tuple(min(width_max, width << step) for step in reversed(range(steps + 1)))
+        super().__init__(
+            mapping,
+            synthesis,
+            truncation=truncation,
+            truncation_rows=truncation_rows,
+            conditions=conditions,
+        )
 
 
 class Synthesis(nn.Module):

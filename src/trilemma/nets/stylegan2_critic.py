@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trilemma.maths.lowpass import binomial
+from trilemma.maths.pyramid import LEAST, pyramid
 from trilemma.nets.blocks import whole
 from trilemma.nets.mapping import Dense, Mapping, activated
 from trilemma.nets.resampling import lowered
-from trilemma.nets.stylegan2 import LEAST, pyramid
 
 EPSILON = 1e-8  # in the variance over a group
 

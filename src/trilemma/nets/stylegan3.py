@@ -10,20 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trilemma.maths.lowpass import Band, bands, windowed_jinc, windowed_sinc
-from trilemma.nets.conditioned import KNOWN
+from trilemma.maths.lowpass import Band, bands, steps, windowed_jinc, windowed_sinc
 from trilemma.nets.fourier import Waves
-from trilemma.nets.mapping import Dense, Mapping, activated, exact, truncated
+from trilemma.nets.mapping import Dense, Mapping, activated, exact
 from trilemma.nets.resampling import lowered, padded, raised
+from trilemma.nets.stylebased import StyleBased
 
 EPSILON = 1e-8  # in normalisations
 DECAY = 0.999  # of the mean square of what a layer is given, a batch
 
 
-class StyleGAN3Generator(nn.Module):
+class StyleGAN3Generator(StyleBased):
     """Latent [N, latent], conditions [N, A] where it is told any -> images, about [-1, 1]."""
-
-    known: Tensor
 
     def __init__(
         self,
@@ -54,13 +52,11 @@ class StyleGAN3Generator(nn.Module):
         truncation_rows: int,
         conditions: int = 0,
     ) -> None:
-        """size: (height, width), equal. The others: see the recipe's fields of these names.
+        """size: (height, width), equal. conditions: A.
 
-        conditions: A; with them some of training images are kept in a buffer.
+        The others: see the recipe's fields of these names.
         """
-        super().__init__()
-        self.truncation, self.truncation_rows = truncation, truncation_rows
-        self.mapping = Mapping(
+        mapping = Mapping(
             latent=latent,
             told=conditions,
             embedding=style,
@@ -79,7 +75,7 @@ class StyleGAN3Generator(nn.Module):
             last_stopband=last_stopband,
             margin=margin,
         )
-        self.synthesis = Synthesis(
+        synthesis = Synthesis(
             course,
             widths or channels_of(course, size[0] * width, width_max)[:-1],
             channels=channels,
@@ -92,28 +88,13 @@ class StyleGAN3Generator(nn.Module):
             clamp=clamp,
             output_scale=output_scale,
         )
-        if conditions:
-            self.register_buffer("known", torch.zeros(KNOWN, conditions))
-
-    def forward(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Draw images; truncated as the recipe says, but not in training."""
-        psi = 1.0 if self.training else self.truncation
-        images: Tensor = self.synthesis(self.styles(z, condition, psi=psi))
-        return images
-
-    def styles(
-        self,
-        z: Tensor,
-        condition: Tensor | None = None,
-        *,
-        psi: float = 1.0,
-        cut: int | None = None,
-    ) -> Tensor:
-        """Give the styles of every layer, [N, rows, style]; cut: rows truncated; None: its own."""
-        w = self.mapping(z, condition)
-        cut = self.truncation_rows if cut is None else cut
-        average = self.mapping.average if psi != 1 else w
-        return truncated(w, average, psi=psi, rows=self.synthesis.rows, cut=cut)
+        super().__init__(
+            mapping,
+            synthesis,
+            truncation=truncation,
+            truncation_rows=truncation_rows,
+            conditions=conditions,
+        )
 
 
 def channels_of(course: list[Band], base: int, most: int) -> tuple[int, ...]:
@@ -197,24 +178,18 @@ class Layer(nn.Module):
         """
         super().__init__()
         self.mixes = True  # a pass follows a statistic of the batch
-        rate = max(before.rate, after.rate) * upsampling
+        way = steps(before, after, kernel=kernel, filter_size=filter_size, upsampling=upsampling)
         self.colours, self.clamp, self.size = colours, clamp, after.size
-        self.times, self.thinned = rate // before.rate, rate // after.rate
+        self.times, self.thinned, self.pads = way.times, way.thinned, way.pads
         self.affine = Dense(style, inputs, bias=1.0)
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.register_buffer("magnitude", torch.ones(()))
-        up = filter_size * self.times if self.times > 1 else 1
-        down = filter_size * self.thinned if self.thinned > 1 else 1
-        total = (after.size - 1) * self.thinned + 1 + up + down - 2
-        total -= (before.size + kernel - 1) * self.times
-        first = (total + self.times) // 2
-        self.pads = (first, total - first)
-        if up > 1:
-            self.register_buffer("up", _sinc(before, up, rate))
-        if down > 1:
+        if way.up > 1:
+            self.register_buffer("up", _sinc(before, way.up, way.rate))
+        if way.down > 1:
             design = _jinc if radial else _sinc
-            self.register_buffer("down", design(after, down, rate))
+            self.register_buffer("down", design(after, way.down, way.rate))
 
     def forward(self, maps: Tensor, style: Tensor) -> Tensor:
         """Give maps [N, outputs, size, size]."""

@@ -1,6 +1,7 @@
 """Are networks that grow, and style-based ones, possible at the images' size, and together?"""
 
 from trilemma.errors import RecipeError
+from trilemma.maths.pyramid import LEAST, levels
 from trilemma.recipe.ranges import each, inside, known, not_negative, positive, share
 from trilemma.recipe.recipe import AdversarialRecipe
 from trilemma.recipe.style import (
@@ -13,8 +14,9 @@ from trilemma.recipe.style import (
 )
 
 Size = tuple[int, int]  # height, width
-LEAST = 4  # pixels, the side of the first maps
 SIDE_MIN = 8  # pixels
+MARGIN_MAX = 128  # samples; the paper has 10
+STOPBAND_MIN, RELATIVE_MAX = 0.25, 8.0  # from there on there is a sample a side; of half a side
 
 
 def check_progressive(
@@ -107,7 +109,20 @@ def check_stylegan3(net: StyleGAN3Generator, prefix: str, size: Size) -> None:
         raise RecipeError(
             f"{prefix}.radial = true needs an even number of taps; set filter_size so"
         )
+    _bands(net, prefix, size[0])
     _widths(net.widths, prefix, net.depth)
+
+
+def _bands(net: StyleGAN3Generator, prefix: str, side: int) -> None:
+    """Refuse bands without samples, and filters that stop before they have passed."""
+    inside(f"{prefix}.margin", net.margin, 0, MARGIN_MAX)
+    least = max(net.first_cutoff, STOPBAND_MIN)
+    if not least < net.first_stopband <= side:
+        raise RecipeError(
+            f"{prefix}.first_stopband is {net.first_stopband:g}; allowed: above {least:g}, up to "
+            f"{side}"
+        )
+    inside(f"{prefix}.last_stopband", net.last_stopband, 1, RELATIVE_MAX)
 
 
 def _doubled(net: StyleGAN2Generator | StyleGAN2Critic, prefix: str, size: Size) -> None:
@@ -119,7 +134,7 @@ def _doubled(net: StyleGAN2Generator | StyleGAN2Critic, prefix: str, size: Size)
             f"{prefix}.filter has {len(net.filter)} taps; allowed: 2 or more, sum not 0"
         )
     _power_of_two(net.name, prefix, size)
-    _widths(net.widths, prefix, (size[0] // LEAST).bit_length())
+    _widths(net.widths, prefix, levels(size[0]))
 
 
 def _truncation(net: StyleGAN2Generator | StyleGAN3Generator, prefix: str) -> None:
