@@ -21,7 +21,7 @@ from trilemma.licences import Note
 from trilemma.recipe import files
 from trilemma.runfolder import RunFolder, write_json
 from trilemma.sampling import drawn, load_generator
-from trilemma.scores import Column, Score, Scores
+from trilemma.scores import Column, Heeded, Score, Scores, Shares
 
 CPU = torch.device("cpu")
 
@@ -46,7 +46,23 @@ def scores_of(*checkpoints: str) -> Scores:
         )
         for checkpoint in checkpoints
     ]  # fmt: skip
-    return Scores(columns=dict.fromkeys(checkpoints, column), scores=tuple(scores))
+    shares = [
+        Shares(
+            run="one", classes=("0",), real=(1.0,), fake=(1.0,), low=(0.9,), high=(1.0,),
+            missing=(), checkpoint=checkpoint,
+        )
+        for checkpoint in checkpoints
+    ]  # fmt: skip
+    heeded = [
+        Heeded(run="one", classes=("0",), share=(1.0,), n=9, checkpoint=checkpoint)
+        for checkpoint in checkpoints
+    ]
+    return Scores(
+        columns=dict.fromkeys(checkpoints, column),
+        scores=tuple(scores),
+        shares=tuple(shares),
+        heeded=tuple(heeded),
+    )
 
 
 def notes_of(place: Path) -> list[dict[str, str]]:
@@ -175,7 +191,8 @@ def test_only_scores_of_this_network_go_along(run: RunFolder) -> None:
     write_scores(run.path / "scores.json", scores_of("320", "best"))
     place = export("one", device=CPU)
     kept = read_scores(place / "scores.json")
-    assert [score.checkpoint for score in kept.scores] == ["best"]
+    for found in (kept.scores, kept.shares, kept.heeded):
+        assert [one.checkpoint for one in found] == ["best"]
     assert list(kept.columns) == ["best"]
     card = (place / "card.md").read_text("utf-8")
     assert "| KID[domain] | 0.500 ± 0.020 (biased) | 400 | 0.0100 | best |" in card

@@ -117,10 +117,13 @@ def fresh_scores(found: Found, say: Say) -> Scores | None:
         say(f"{path} is older than the weights and stays behind; make it again: {how}")
         return None
     known = read_scores(path)
-    scores = tuple(s for s in known.scores if s.checkpoint in ("", found.checkpoint))
+    here = ("", found.checkpoint)  # of before, none is said
+    scores = tuple(s for s in known.scores if s.checkpoint in here)
     if not scores:
         say(f"{path} has no scores of {found.checkpoint}; make some first: {how}")
         return None
     used = {score.column for score in scores}
     columns = {name: column for name, column in known.columns.items() if name in used}
-    return replace(known, columns=columns, scores=scores)
+    shares = tuple(s for s in known.shares if s.checkpoint in here)
+    heeded = tuple(s for s in known.heeded if s.checkpoint in here)
+    return Scores(columns=columns, scores=scores, shares=shares, heeded=heeded)
