@@ -2,9 +2,11 @@
 
 import io
 import json
+import math
 import pickle
 import pickletools
 import random
+import struct
 import sys
 import time
 import zipfile
@@ -461,6 +463,23 @@ def test_ten_thousand_mutated_pickles() -> None:
 
 
 CODES = [ord(opcode.code) for opcode in pickletools.opcodes]
+NUMBERS = {  # instruction -> what may stand behind it
+    ord("G"): [struct.pack(">d", x) for x in (0, -1, 0.1, 1e-300, 1e300, math.nan, math.inf)],
+    ord("J"): [struct.pack("<i", x) for x in (0, -1, 2**31 - 1, -(2**31))],
+    ord("K"): [b"\x00", b"\x01", b"\xff"],
+    ord("M"): [b"\x00\x00", b"\xff\xff"],
+}
+TEXTS = {ord("X"): 5, 0x8C: 2}  # instruction -> bytes before its letters
+VALUED = NUMBERS.keys() | TEXTS.keys()
+LETTERS = b".\x1b\n\x00/0"
+
+
+def other_value(changed: bytearray, start: int, end: int, chance: random.Random) -> None:
+    """Put another number behind an instruction, or another letter into its text."""
+    if (code := changed[start]) in NUMBERS:
+        changed[start + 1 : end] = chance.choice(NUMBERS[code])
+    elif code in TEXTS and end - start > TEXTS[code]:
+        changed[chance.randrange(start + TEXTS[code], end)] = chance.choice(LETTERS)
 
 
 def opcodes_changed(content: bytes, places: list[int], chance: random.Random) -> bytes:
@@ -473,8 +492,12 @@ def opcodes_changed(content: bytes, places: list[int], chance: random.Random) ->
         number = chance.randrange(len(places) - 1)
         start, end = places[number : number + 2]
         other = chance.randrange(len(places) - 2)
-        kind = chance.randrange(6)
-        if kind == 0:
+        kind = chance.randrange(12)
+        if kind > 5:
+            valued = [n for n, at in enumerate(places[:-1]) if content[at] in VALUED]
+            number = chance.choice(valued)
+            other_value(changed, *places[number : number + 2], chance)
+        elif kind == 0:
             changed[start] = chance.choice(CODES)
         elif kind == 1 and end - start > 1:
             changed[chance.randrange(start + 1, min(end, start + 9))] = chance.randrange(256)
