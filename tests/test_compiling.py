@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import tiny
-from trilemma import compiling, devices, measuring, measuring_compiled, watch
+from trilemma import compiling, devices, measuring, watch
 from trilemma.data.batches import Batches
 from trilemma.data.labels import labelled
 from trilemma.data.sources import open_source
@@ -82,7 +82,6 @@ def counted(monkeypatch: pytest.MonkeyPatch, *, faster: bool) -> None:
         return 1.0
 
     monkeypatch.setattr(measuring, "trial", trial)
-    monkeypatch.setattr(measuring_compiled, "trial", trial)
     measure = partial(devices.measure, clock=lambda: now[0])
     monkeypatch.setattr(measuring.devices, "measure", measure)
 
@@ -176,6 +175,33 @@ def test_where_compiling_fails_training_goes_on_and_says_so(
         compiled_if_faster(task_of(long(data, ON)), 0.01)
 
 
+def test_wrong_gradients_are_a_failure(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At first a denoiser answers 0, so that its loss alone would not tell."""
+    monkeypatch.setattr(
+        torch, "compile", lambda forward, **how: lambda *x, **more: 1.2 * forward(*x, **more)
+    )
+    task, said = task_of(long(data)), list[str]()
+    assert compiled_if_faster(task, 0.01, say=said.append) == (Compute(), 0.01)
+    assert "compiling failed (denoise_gradient is" in said[1]
+
+
+def test_a_gan_is_not_compiled_when_asked(data: Path) -> None:
+    with pytest.raises(MachineError, match="this family has no network that can be compiled"):
+        compiled_if_faster(task_of(replace(tiny.recipe(data), speed=ON)), 0.01)
+
+
+def test_switched_off_it_is_off_after_a_resume(
+    data: Path, tmp_path: Path, calls: list[str]
+) -> None:
+    recipe, out = replace(tiny.recipe(data, tiny.DIFFUSION), speed=ON), tmp_path / "run"
+    with pytest.raises(StoppedError):
+        watch.train(recipe, out=out, show=stop_at(24))
+    calls.clear()
+    watch.train(replace(recipe, speed=replace(ON, compile="off")), out=out)
+    assert not calls
+    assert [event["not_bit_exact"] for event in tiny.events(out, "resume")] == [True]
+
+
 def test_what_stands_in_the_way() -> None:
     assert compiling.hindrance(CPU, 2) == "compiling is not tried with several processes"
     assert compiling.hindrance(torch.device("mps"), 1) == "compiling is not tried on mps"
@@ -220,7 +246,9 @@ def test_a_resumed_run_is_compiled_as_before_or_says_that_it_is_not(
         assert calls
     calls.clear()
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    watch.train(recipe, out=out)
+    with pytest.raises(MachineError, match="no C\\+\\+ compiler is installed"):
+        watch.train(recipe, out=out)
+    watch.train(replace(recipe, speed=AUTO), out=out)
     assert not calls
     resumed = [event["not_bit_exact"] for event in tiny.events(out, "resume")]
     assert resumed == [False, True]

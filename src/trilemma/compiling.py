@@ -52,10 +52,15 @@ def pays(expected: float, mark: Path) -> bool:
     return (WARM if mark.is_file() else COLD) <= SHARE * expected
 
 
-def marked(nets: Mapping[str, nn.Module], choice: Choice, *, batch: int, threads: int) -> Path:
-    """Name the file that says: these networks have been compiled here, for this batch."""
+def marked(
+    nets: Mapping[str, nn.Module], choice: Choice, *, about: object, batch: int, threads: int
+) -> Path:
+    """Name the file that says: these networks have been compiled here, for this batch.
+
+    about: what their recipe says of them and of the images.
+    """
     facts = (
-        {name: str(net) for name, net in nets.items()},
+        ({name: str(net) for name, net in nets.items()}, about),
         (str(choice), batch, threads),
         (str(torch.__version__), machine.cpu_name(), machine.gpus()),
     )
@@ -70,10 +75,14 @@ def mark_down(mark: Path, seconds: float) -> None:
 
 
 def ready(nets: Mapping[str, nn.Module]) -> dict[str, Forward]:
-    """Give the compiled forward of each network; compiling begins with its first call."""
+    """Give the compiled forward of each network; compiling begins with its first call.
+
+    What was compiled before in this process is let go: PyTorch keeps eight networks of a kind.
+    """
     if Path(os.environ.get(PLACE, OWN_PLACE)).name.partition("_")[0] == OWN_PLACE:
         os.environ[PLACE] = str(cache_folder() / KEPT)
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # of CUDA not found
+    torch.compiler.reset()
     return {name: torch.compile(net.forward, dynamic=False) for name, net in nets.items()}
 
 

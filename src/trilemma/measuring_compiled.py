@@ -1,13 +1,23 @@
 """Whether a training is faster with its networks compiled: tried where that is soon made up for."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from trilemma import compiling, processes
+from trilemma.devices import TOLERANCE
 from trilemma.errors import MachineError
-from trilemma.measuring import budget, expected, fastest, images_a_round, lay_out, remembered, trial
+from trilemma.measuring import (
+    Reset,
+    budget,
+    expected,
+    fastest,
+    images_a_round,
+    lay_out,
+    remembered,
+)
 from trilemma.places import Say, quiet
-from trilemma.step import Compute, Task
+from trilemma.step import Compute, Task, update
 
 
 def compiled_if_faster(
@@ -20,6 +30,11 @@ def compiled_if_faster(
     MachineError: speed.compile is on, and it cannot be done here.
     """
     known, speed, nets = task.compute, task.recipe.speed, task.compilable
+    if speed.compile == "on" and not nets:
+        raise MachineError(
+            "speed.compile is 'on', but this family has no network that can be compiled (only "
+            "denoisers are); set it to auto or off"
+        )
     wanted = bool(nets) and speed.compile != "off" and speed.precision != "reference"
     if not wanted or known.parts > 1:
         return known, seconds_per_image
@@ -29,15 +44,18 @@ def compiled_if_faster(
         return known, seconds_per_image
     seconds = seconds_per_image * images_a_round(task)
     batch, threads = task.recipe.train.batch_size, known.threads or task.threads
-    mark = compiling.marked(nets, known.choice, batch=batch, threads=threads)
+    about = (getattr(task.recipe.family, "generator", None), task.recipe.data.size)
+    mark = compiling.marked(nets, known.choice, about=about, batch=batch, threads=threads)
     if speed.compile == "auto" and not compiling.pays(expected(task, seconds), mark):
         return known, seconds_per_image
     if not mark.is_file():
         say("compiling the network, which takes about a minute the first time")
     reset, start = remembered(task), time.perf_counter()
     choice = replace(known.choice, compiled=True)
+    lay_out(task, known, reset)
+    expected_norms = gradients(task)
     lay_out(task, replace(known, choice=choice), reset)
-    if why := broken(task):
+    if why := broken(task, reset, expected_norms):
         if speed.compile == "on":
             raise MachineError(f"speed.compile is 'on', but compiling failed: {why}")
         say(f"compiling failed ({why}); going on without")
@@ -50,17 +68,36 @@ def compiled_if_faster(
     return found, seconds / images_a_round(task)
 
 
-def broken(task: Task) -> str:
-    """Say in a line why a step cannot be taken with the networks compiled; empty if it can."""
+def gradients(task: Task) -> dict[str, float]:
+    """Take a step; give the norm of each phase's gradient."""
+    at = task.family.measured_at
+    scalars = update(task, at, images_total=10**9, rate=1.0).scalars
+    return {name: float(value) for name, value in scalars.items() if name.endswith("_gradient")}
+
+
+def broken(task: Task, reset: Reset, norms: Mapping[str, float]) -> str:
+    """Say in a line why a step cannot be taken with the networks compiled; empty if it can.
+
+    norms: of the gradients as they are without; others are a reason, too.
+    """
     try:
-        trial(task)
+        found = gradients(task)
     except compiling.FAILURES as error:
         return (str(error).strip() or type(error).__name__).splitlines()[0]
+    reset()
+    for name, norm in norms.items():
+        if not abs(found[name] - norm) <= TOLERANCE * norm:
+            return f"{name} is {found[name]:.3g} in place of {norm:.3g}"
     return ""
 
 
 def still_compiles(task: Task) -> bool:
-    """Can a step be taken as the compute choice says, if that is with compiled networks?"""
+    """Can a step be taken as the compute choice says, if that is with compiled networks?
+
+    It cannot where compiling was switched off since.
+    """
     if not task.compute.choice.compiled:
         return True
-    return not (compiling.hindrance(task.device, processes.count()) or broken(task))
+    if task.recipe.speed.compile == "off" or compiling.hindrance(task.device, processes.count()):
+        return False
+    return not broken(task, lambda: None, {})

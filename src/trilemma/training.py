@@ -193,7 +193,8 @@ def take_up(sitting: Sitting, place: Path) -> None:
     here = fingerprint(task.device, sharded=task.sharded)
     same = not processes.anywhere(state.choices["machine"] != here) and as_before
     if not same:
-        task.compute, _ = measured(task)
+        task.compute, plain = measured(task)
+        task.compute, _ = compiled_if_faster(task, plain, say=partial(tell, sitting, "note"))
         load(sitting, place)
         state.choices = choices(task)
         write_machine(sitting)
