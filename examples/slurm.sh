@@ -14,9 +14,10 @@ set -euo pipefail
 export TRILEMMA_RUNS=${TRILEMMA_RUNS:-$SLURM_SUBMIT_DIR/runs}    # all nodes must see both
 export TRILEMMA_CACHE=${TRILEMMA_CACHE:-$SLURM_SUBMIT_DIR/cache}
 export OMP_NUM_THREADS=$((SLURM_CPUS_PER_TASK / 8))
+[ ! -f .venv/bin/activate ] || source .venv/bin/activate # where the project was installed
 first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 
-srun torchrun \
+srun --cpus-per-task "$SLURM_CPUS_PER_TASK" torchrun \
     --nnodes "$SLURM_JOB_NUM_NODES" \
     --nproc-per-node 8 \
     --rdzv-backend c10d \

@@ -26,4 +26,4 @@ def unknown(what: str, name: str, allowed: Iterable[str]) -> str:
         return f"unknown {what} '{name}'; allowed: {', '.join(names)}{meant}"
     if near:
         return f"unknown {what} '{name}'; closest: {', '.join(near)}"
-    return f"unknown {what} '{name}'; nothing comes close, such as {', '.join(names[:3])}, ..."
+    return f"unknown {what} '{name}'; nothing comes close; allowed: {', '.join(names[:3])}, ..."
