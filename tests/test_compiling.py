@@ -1,7 +1,9 @@
 """Compiled networks: where that pays, what happens where it fails, and that it changes nothing."""
 
+import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -22,6 +24,8 @@ from trilemma.devices import Choice
 from trilemma.errors import MachineError, RecipeError, StoppedError
 from trilemma.families import build
 from trilemma.families.family import At
+from trilemma.families.process import PROCESSES
+from trilemma.forecasting import forecast
 from trilemma.maths.randomness import rng
 from trilemma.measuring import from_plain, to_plain
 from trilemma.measuring_compiled import compiled_if_faster
@@ -175,19 +179,111 @@ def test_where_compiling_fails_training_goes_on_and_says_so(
         compiled_if_faster(task_of(long(data, ON)), 0.01)
 
 
-def test_wrong_gradients_are_a_failure(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At first a denoiser answers 0, so that its loss alone would not tell."""
-    monkeypatch.setattr(
-        torch, "compile", lambda forward, **how: lambda *x, **more: 1.2 * forward(*x, **more)
-    )
+class Lost(torch.autograd.Function):
+    """Pass a tensor on; no gradient comes back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return torch.zeros_like(gradient)
+
+
+def test_a_way_back_that_is_lost_is_a_failure(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a layer of the middle: a fresh denoiser's loss, and its gradient's norm, are right."""
     task, said = task_of(long(data)), list[str]()
+    norm = task.family.nets["generator"].norm
+    whole = norm.forward
+
+    def compile_(forward: Callable[..., Any], **how: Any) -> Callable[..., Any]:
+        def compiled(*given: Any, **more: Any) -> Any:
+            norm.forward = lambda x: whole(Lost.apply(x))
+            try:
+                return forward(*given, **more)
+            finally:
+                del norm.forward
+
+        return compiled
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    weights = {name: t.clone() for name, t in task.family.nets.state_dict().items()}
     assert compiled_if_faster(task, 0.01, say=said.append) == (Compute(), 0.01)
-    assert "compiling failed (denoise_gradient is" in said[1]
+    assert "compiling failed (the gradient of generator." in said[1]
+    after = task.family.nets.state_dict()
+    assert all(torch.equal(weights[name], after[name]) for name in weights)
 
 
-def test_a_gan_is_not_compiled_when_asked(data: Path) -> None:
-    with pytest.raises(MachineError, match="this family has no network that can be compiled"):
-        compiled_if_faster(task_of(replace(tiny.recipe(data), speed=ON)), 0.01)
+def test_what_the_compilers_say_is_told_in_a_line() -> None:
+    """A title stands first in PyTorch's reports, and what is wrong below the command."""
+    from torch._inductor.exc import CppCompileError
+
+    error = CppCompileError(["g++", "x.cpp"], "x.cpp:2:10: fatal error: Python.h: No such file")
+    assert compiling.reason(error) == "x.cpp:2:10: fatal error: Python.h: No such file"
+    assert compiling.reason(RuntimeError("")) == "RuntimeError"
+    assert compiling.reason(RuntimeError("first\nsecond")) == "first"
+
+
+def test_a_folder_of_kernels_of_the_user_s_own_is_kept(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    """And what was compiled into one is not expected in another."""
+    counted(monkeypatch, faster=True)
+    for name in ("torchinductor_mine", "other"):
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / name))
+        said: list[str] = []
+        compiled_if_faster(task_of(long(data)), 0.01, say=said.append)
+        assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / name)
+        assert len(said) == 1
+        assert len(list((tmp_path / name).iterdir())) == 1
+
+
+def test_the_folder_that_pytorch_names_is_not_taken(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    theirs = Path(tempfile.gettempdir()) / "torchinductor_somebody"
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(theirs))
+    counted(monkeypatch, faster=True)
+    compiled_if_faster(task_of(long(data)), 0.01)
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "cache/compiled")
+
+
+def test_little_that_is_left_is_not_worth_it(
+    data: Path, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    counted(monkeypatch, faster=True)
+    task = task_of(long(data, images=0, minutes=60.0))
+    assert not compiled_if_faster(task, 0.01, rest=0.05)[0].choice.compiled
+    assert compiled_if_faster(task, 0.01, rest=0.2)[0].choice.compiled
+
+
+def test_on_is_refused_for_a_batch_in_parts_and_for_a_gan(data: Path, calls: list[str]) -> None:
+    task = task_of(long(data, ON))
+    task.compute = Compute(parts=2)
+    with pytest.raises(MachineError, match="'on', but the batch is computed in parts"):
+        compiled_if_faster(task, 0.01)
+    with pytest.raises(
+        RecipeError, match=r"speed\.compile = 'on' is for family\.kind = 'diffusion'"
+    ):
+        check(replace(tiny.recipe(data), speed=ON))
+    assert not calls
+
+
+def test_on_that_cannot_be_leaves_no_run(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(MachineError):
+        watch.train(long(data, ON), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_forecast_counts_it(
+    data: Path, monkeypatch: pytest.MonkeyPatch, calls: list[str]
+) -> None:
+    counted(monkeypatch, faster=True)
+    assert forecast(long(data, ON), say=lambda line: None)["compute"]["compiled"]
 
 
 def test_switched_off_it_is_off_after_a_resume(
@@ -209,9 +305,12 @@ def test_what_stands_in_the_way() -> None:
 
 def test_without_a_compiler(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert compiling.hindrance(CPU, 1).startswith("no C++ compiler is installed (")
+    monkeypatch.setenv("CXX", "my-compiler")
+    assert compiling.hindrance(CPU, 1) == "the C++ compiler my-compiler is not installed"
     assert compiled_if_faster(task_of(long(data)), 0.01) == (Compute(), 0.01)
-    with pytest.raises(MachineError, match="'on', but no C\\+\\+ compiler is installed"):
+    with pytest.raises(
+        MachineError, match="'on', but the C\\+\\+ compiler my-compiler is not installed"
+    ):
         compiled_if_faster(task_of(long(data, ON)), 0.01)
 
 
@@ -246,7 +345,7 @@ def test_a_resumed_run_is_compiled_as_before_or_says_that_it_is_not(
         assert calls
     calls.clear()
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(MachineError, match="no C\\+\\+ compiler is installed"):
+    with pytest.raises(MachineError, match=r"C\+\+ compiler .* is not installed"):
         watch.train(recipe, out=out)
     watch.train(replace(recipe, speed=AUTO), out=out)
     assert not calls
@@ -282,7 +381,7 @@ VARIANTS = {
     "plain": tiny.DIFFUSION,
     "labels": replace(tiny.DIFFUSION, condition="labels"),
     "augmented": replace(tiny.DIFFUSION, augment=("flip",)),
-    "ddpm": replace(tiny.DIFFUSION, process="ddpm", sampler="ddim"),
+    **{p: replace(tiny.DIFFUSION, process=p, sampler="ddim", timesteps=9) for p in PROCESSES},
 }
 
 

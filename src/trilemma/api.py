@@ -49,10 +49,13 @@ class Run:
         sampler: str = "",
         steps: int = 0,
         guidance: float = 0.0,
+        truncation: float | None = None,
         device: str = "auto",
     ) -> Images:
-        """Draw n images; image i from seed + i. Empty or 0: as the recipe says."""
-        options = DrawOptions(sampler=sampler, steps=steps, guidance=guidance)
+        """Draw n images; image i from seed + i. Empty, 0 or None: as the recipe says."""
+        options = DrawOptions(
+            sampler=sampler, steps=steps, guidance=guidance, truncation=truncation
+        )
         run = find_run(self.name, say=say)
         drawer = load_generator(run, device=devices.pick(device), options=options)
         return Images(drawn(drawer, range(seed, seed + n)))
@@ -134,11 +137,18 @@ def sample(
     sampler: str = "",
     steps: int = 0,
     guidance: float = 0.0,
+    truncation: float | None = None,
     device: str = "auto",
 ) -> Images:
     """Draw n images from a run or bundle; image i from seed + i. sampler "": the recipe's own."""
     return Run(name_of(run)).sample(
-        n, seed=seed, sampler=sampler, steps=steps, guidance=guidance, device=device
+        n,
+        seed=seed,
+        sampler=sampler,
+        steps=steps,
+        guidance=guidance,
+        truncation=truncation,
+        device=device,
     )
 
 

@@ -10,8 +10,10 @@ import contextlib
 import hashlib
 import logging
 import os
+import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,19 +22,20 @@ import torch
 from torch import nn
 
 from trilemma import machine
-from trilemma.atomic import write_text
 from trilemma.devices import Choice
 from trilemma.places import cache_folder
 
 KEPT = "compiled"  # folder of the cache
-PLACE, OWN_PLACE = "TORCHINDUCTOR_CACHE_DIR", "torchinductor"  # PyTorch's own is named so, _USER
+PLACE, OWN_PLACE = "TORCHINDUCTOR_CACHE_DIR", "torchinductor_"  # PyTorch's own is named so, USER
 COLD, WARM = 60.0, 6.0  # seconds that compiling takes: anew, and from the cache
 SHARE = 0.1  # of a training, that compiling may take
-COMPILERS = ("c++", "g++", "clang++")  # that PyTorch looks for, beside the one in CXX
-WINDOWS = ("cl", "clang-cl")
+COMPILERS = {"win32": "cl", "darwin": "clang++"}  # that PyTorch takes; elsewhere g++
+REASON = re.compile(r"\berror: |Error: ")  # in a line of the compilers that says what is wrong
+LONGEST = 200  # letters of it
 FAILURES = (RuntimeError, OSError, ImportError)  # of PyTorch's compiler and of what it calls
 
 Forward = Callable[..., Any]
+_OURS: set[str] = set()  # folders of kernels that this process has named to PyTorch
 
 
 def hindrance(device: torch.device, processes: int) -> str:
@@ -41,10 +44,27 @@ def hindrance(device: torch.device, processes: int) -> str:
         return f"compiling is not tried on {device.type}"
     if processes > 1:
         return "compiling is not tried with several processes"
-    names = WINDOWS if sys.platform == "win32" else COMPILERS
-    if not any(shutil.which(name) for name in (os.environ.get("CXX", ""), *names) if name):
-        return f"no C++ compiler is installed ({', '.join(names)})"
-    return ""
+    name = os.environ.get("CXX") or COMPILERS.get(sys.platform, "g++")
+    return "" if shutil.which(name) else f"the C++ compiler {name} is not installed"
+
+
+def reason(error: Exception) -> str:
+    """Give the line of PyTorch's report that says why compiling failed."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if REASON.search(line)]
+    return (*telling, *lines, type(error).__name__)[0][:LONGEST]
+
+
+def kernels() -> Path:
+    """Give the folder of what was compiled: the user's TORCHINDUCTOR_CACHE_DIR, else our cache's.
+
+    PyTorch sets that variable itself, to a folder of the system's temporary one.
+    """
+    named = Path(os.environ.get(PLACE, ""))
+    pytorchs = named.parent == Path(tempfile.gettempdir()) and named.name.startswith(OWN_PLACE)
+    if os.environ.get(PLACE) and str(named) not in _OURS and not pytorchs:
+        return named
+    return cache_folder() / KEPT
 
 
 def pays(expected: float, mark: Path) -> bool:
@@ -64,14 +84,14 @@ def marked(
         (str(choice), batch, threads),
         (str(torch.__version__), machine.cpu_name(), machine.gpus()),
     )
-    return cache_folder() / KEPT / f"{hashlib.sha256(repr(facts).encode()).hexdigest()}.json"
+    return kernels() / f"{hashlib.sha256(repr(facts).encode()).hexdigest()}.compiled"
 
 
-def mark_down(mark: Path, seconds: float) -> None:
-    """Note that what `mark` names lies in the cache now; seconds: that it took."""
+def mark_down(mark: Path) -> None:
+    """Note that what `mark` names lies in the cache now."""
     with contextlib.suppress(OSError):
         mark.parent.mkdir(parents=True, exist_ok=True)
-        write_text(mark, f'{{"seconds": {seconds:.1f}}}\n')
+        mark.touch()
 
 
 def ready(nets: Mapping[str, nn.Module]) -> dict[str, Forward]:
@@ -79,8 +99,10 @@ def ready(nets: Mapping[str, nn.Module]) -> dict[str, Forward]:
 
     What was compiled before in this process is let go: PyTorch keeps eight networks of a kind.
     """
-    if Path(os.environ.get(PLACE, OWN_PLACE)).name.partition("_")[0] == OWN_PLACE:
-        os.environ[PLACE] = str(cache_folder() / KEPT)
+    folder = str(kernels())
+    if os.environ.get(PLACE) != folder:
+        os.environ[PLACE] = folder
+        _OURS.add(folder)
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # of CUDA not found
     torch.compiler.reset()
     return {name: torch.compile(net.forward, dynamic=False) for name, net in nets.items()}

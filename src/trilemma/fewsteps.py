@@ -93,8 +93,10 @@ def curves(shown: Sequence[Shown], *, n: int = 0, hearing: Hearing) -> tuple[Ste
     that have nothing to choose.
     """
     fixed = [one for one in shown if not own_way(one.scored.drawer).sampler]
-    varied = list({ladder_of(one.scored): one for one in reversed(shown)}.values())[::-1]
-    varied = [one for one in varied if own_way(one.scored.drawer).sampler]
+    first: dict[tuple[Path, str, float], Shown] = {}
+    for one in shown:
+        first.setdefault(ladder_of(one.scored), one)
+    varied = [one for one in first.values() if own_way(one.scored.drawer).sampler]
     if not varied:
         hearing.say(NOTHING)
     made = []

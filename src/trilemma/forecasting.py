@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trilemma import devices, extracting
+from trilemma import compiling, devices, extracting
 from trilemma.average import kept
 from trilemma.data.labels import labelled
 from trilemma.data.pairs import batches_of
@@ -16,6 +16,7 @@ from trilemma.families import built
 from trilemma.families.trial import tried
 from trilemma.horizon import asked, horizon, scores_in
 from trilemma.measuring import measured, to_plain
+from trilemma.measuring_compiled import compiled_if_faster
 from trilemma.places import quiet, runs_folder
 from trilemma.recipe.naming import run_name
 from trilemma.recipe.recipe import Recipe, TrainRecipe
@@ -35,8 +36,10 @@ def forecast(
 ) -> dict[str, Any]:
     """Measure the recipe's own step for some seconds and say what the whole will take.
 
-    Nothing is written. beside: the recipe's folder. Keys: images, epochs, ends_by (minutes, epochs
-    or images), seconds, images_per_second, memory_bytes, disk_bytes, compute, device, data.
+    Where the training would be compiled, so is this, which may take a minute; the training then
+    finds it in the cache. Nothing else is written. beside: the recipe's folder. Keys: images,
+    epochs, ends_by (minutes, epochs or images), seconds, images_per_second, memory_bytes,
+    disk_bytes, compute, device, data.
     """
     device = devices.pick(recipe.speed.device)
     devices.use_threads(recipe.speed.threads)
@@ -48,19 +51,21 @@ def forecast(
     batches = batches_of(recipe, source, device=device, say=say)
     task = Task(recipe=recipe, family=family, batches=batches, device=device)
     prepare(task)
-    compute, seconds_per_image = measured(task)
+    task.compute, plain = measured(task)
+    compute, seconds_per_image = compiled_if_faster(task, plain, say=say)
     looks = look_seconds(recipe, task, source, say=say)
+    before = looks.before + (compiling.WARM if compute.choice.compiled else 0.0)
     images = horizon(
         recipe.train,
         images_in_epoch=len(source),
         seconds_per_image=seconds_per_image,
-        seconds_gone=looks.before,
+        seconds_gone=before,
         seconds_a_score=looks.a_score,
         batches_a_round=family.batches_a_round,
         cheap=family.full_from,
     )
     times = scores_in(recipe.train, looks.a_score, images=images)
-    most = images * seconds_per_image + looks.before + times * looks.a_score
+    most = images * seconds_per_image + before + times * looks.a_score
     weights = sum(p.numel() for p in family.nets.parameters())
     checkpoints = recipe.train.keep + 1
     return {

@@ -12,7 +12,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from trilemma import runs
+from trilemma import compiling, runs
 from trilemma.checkpoint import checkpoints
 from trilemma.errors import TrilemmaError
 from trilemma.places import wanted_cache_folder
@@ -22,7 +22,6 @@ from trilemma.scores import HIGHER
 
 KEPT = ("pixels", "features", "images")  # folders of the cache whose entries can be made again
 ENTRY = re.compile(r"[0-9a-f]{64}\b.*")  # how we name them: other files there are not ours
-COMPILED = "compiled"  # folder of the cache that goes as a whole
 HASH = re.compile(r"[0-9a-f]{32}")
 PART = re.compile(r"\..*\.\d+|.*\.part(\.np[yz])?")  # written beside its name, never moved
 ASKED, PAUSE = 3, 0.01  # times that a lock is tried, seconds between them
@@ -171,7 +170,7 @@ def cached() -> Iterator[Rubbish]:
         for path in sorted(folder.glob("*")):
             if ENTRY.fullmatch(path.name) and path.is_file():
                 yield Rubbish(path=path, why=f"cached {folder.name}", bytes=weight(path))
-    for folder in cache_folders((COMPILED,)):
+    for folder in cache_folders((compiling.KEPT,)):
         if folder.is_dir():
             yield Rubbish(path=folder, why="compiled networks", bytes=weight(folder))
 

@@ -55,12 +55,13 @@ def points_of(
 ) -> tuple[Tensor, Tensor | None]:
     """Give the points of seeds [N, rows, D], not moved, and what their images are told [N, A].
 
-    psi: None: as the recipe truncates them.
+    psi: None: as the drawer truncates them.
     """
     rngs = [Generator().manual_seed(seed) for seed in seeds]
     z = drawer.family.latents(rngs)
     asked = torch.tensor([drawer.asked] * len(z)) if drawer.asked else None
     told = conditions.told(space.generator, rngs, asked)
+    psi = drawer.options.truncation if psi is None else psi
     return space.points(z, told, psi=psi), told
 
 

@@ -59,9 +59,9 @@ class Found:
 def find_run(text: str, *, say: Say = quiet) -> Found:
     """Find a run or bundle by path, name, preset or beginning of a name, in `candidates`' order.
 
-    `@best`, `@last`, `@IMAGES` pick a checkpoint, `@steps=20`, `@sampler=heun,steps=9` and
-    `@guidance=1` a way to draw; both: `@last,steps=20`. say: gets one line where a preset's name
-    decided.
+    `@best`, `@last`, `@IMAGES` pick a checkpoint, `@steps=20`, `@sampler=heun,steps=9`,
+    `@guidance=1` and `@truncation=0.7` a way to draw; both: `@last,steps=20`. say: gets one line
+    where a preset's name decided.
     RunError: nothing fits (the closest are named), or several do.
     """
     name, which = parted(text)
@@ -144,11 +144,18 @@ def seed_apart(one: Found, other: Found) -> bool:
 
 def log_of(text: str, *, say: Say = quiet) -> tuple[Found, list[dict[str, Any]]]:
     """Find a run as `find_run` does; give it and its log. RunError: there is no log."""
-    run = find_run(text, say=say)
+    run = undrawn(find_run(text, say=say), "a log")
     log = RunFolder(run.place).log()
     if not log:
         raise RunError(f"{text}: no log.jsonl in {run.place}; diagnose a run that was trained here")
     return run, log
+
+
+def undrawn(run: Found, what: str) -> Found:
+    """Give a run of which no image is wanted. RunError: a way to draw stands behind its name."""
+    if run.way:
+        raise RunError(f"{run.label}: {what} knows no way to draw; drop '{run.way}'")
+    return run
 
 
 def at_hand(run: str, data: DataRecipe) -> DataRecipe:

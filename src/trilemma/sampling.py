@@ -15,7 +15,6 @@ from trilemma.errors import RecipeError, RunError
 from trilemma.families import adversarial, build, conditions
 from trilemma.families.family import DrawOptions, Family
 from trilemma.families.onestep import own_steps
-from trilemma.families.spaces import Styled
 from trilemma.images import to_pixels
 from trilemma.recipe.checking import check
 from trilemma.recipe.recipe import AdversarialRecipe, DiffusionRecipe, OneStepRecipe, Recipe
@@ -76,23 +75,21 @@ def load_generator(
     fill(nets, unpack(place.weights), place.weights)
     nets.to(device).eval().requires_grad_(False)
     settled = joined(options or DrawOptions(), place.options)
-    truncate(nets["generator"], place, settled)
+    refuse_truncation(place, settled)
     return Drawer(recipe=place.recipe, family=family, nets=nets, device=device, options=settled)
 
 
-def truncate(net: nn.Module, run: Found, options: DrawOptions) -> None:
-    """Let a style-based network draw nearer to its mean, as asked. RunError: it cannot."""
+def refuse_truncation(run: Found, options: DrawOptions) -> None:
+    """Refuse to draw nearer to a mean that there is not: RunError."""
     if options.truncation is None:
         return
     family = run.recipe.family
     try:
         if not isinstance(family, AdversarialRecipe):
             raise RecipeError(f"truncation {options.truncation:g} is for style-based GANs")
-        psi = adversarial.psi_of(family, options)
+        adversarial.psi_of(family, options)
     except RecipeError as error:
         raise RunError(f"{run.label}: {error}") from None
-    if isinstance(net, Styled):
-        net.truncation = psi
 
 
 def refuse_way(run: Found) -> None:
@@ -145,7 +142,8 @@ def rendered(
         return family.render(drawer.nets, latents, rngs, asked, drawer.options)
     assert family.space is not None, "only points can be moved"
     space, told = family.space(drawer.nets), conditions.told(drawer.nets["generator"], rngs, asked)
-    return space.images(space.points(latents, told) + drawer.move, told)
+    points = space.points(latents, told, psi=drawer.options.truncation)
+    return space.images(points + drawer.move, told)
 
 
 def given(drawer: Drawer, seeds: Sequence[int]) -> Tensor | None:

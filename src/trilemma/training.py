@@ -178,9 +178,12 @@ def take_up(sitting: Sitting, place: Path) -> None:
     anew, and the horizon is added.
     """
     task = sitting.task
-    task.compute = from_plain(read_state(place).choices["compute"])
+    known, note = read_state(place), partial(tell, sitting, "note")
+    task.compute = from_plain(known.choices["compute"])
     shape(task)  # before loading: a fused Adam wants its moments laid out like its weights
-    as_before = still_compiles(task)
+    here = fingerprint(task.device, sharded=task.sharded)
+    same = not processes.anywhere(known.choices["machine"] != here)
+    same = same and (not known.images_total or still_compiles(task, say=note))
     sitting.state = state = load(sitting, place)
     if processes.rank() == 0:
         sitting.folder.cut(state.images_seen)
@@ -190,11 +193,10 @@ def take_up(sitting: Sitting, place: Path) -> None:
         write_machine(sitting)
         save(sitting)
         return
-    here = fingerprint(task.device, sharded=task.sharded)
-    same = not processes.anywhere(state.choices["machine"] != here) and as_before
     if not same:
+        rest = 1 - state.images_seen / state.images_total
         task.compute, plain = measured(task)
-        task.compute, _ = compiled_if_faster(task, plain, say=partial(tell, sitting, "note"))
+        task.compute, _ = compiled_if_faster(task, plain, rest=rest, say=note)
         load(sitting, place)
         state.choices = choices(task)
         write_machine(sitting)

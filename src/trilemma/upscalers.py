@@ -62,7 +62,8 @@ def load_upscaler(model: str, *, device: torch.device, say: Say = quiet) -> Upsc
     if path.suffix.lower() in FILES:
         return FILES[path.suffix.lower()](path, device, say)
     if runs.candidates(runs.parted(model)[0]):
-        return _trained(runs.find_run(model, say=say), device=device)
+        run = runs.undrawn(runs.find_run(model, say=say), "an upscaler")
+        return _trained(run, device=device)
     close = get_close_matches(model, BASELINES, 1)
     raise RunError(
         f"no upscaler {model!r}; "

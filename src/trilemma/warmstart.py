@@ -15,7 +15,7 @@ from trilemma.licences import Note, licences
 from trilemma.places import Say
 from trilemma.recipe.recipe import Recipe, UpscaleRecipe
 from trilemma.runfolder import RunFolder
-from trilemma.runs import Found, find_run
+from trilemma.runs import Found, find_run, undrawn
 from trilemma.upscalers import BASELINES, FILES, load_upscaler
 from trilemma.weights import sha256_of
 
@@ -116,7 +116,7 @@ def parent_of(recipe: Recipe, *, say: Say) -> Parent:
             tensors={f"generator.{n}": tensor for n, tensor in found.net.state_dict().items()},
             again="--family.generator compact, rrdb or srgan with its sizes",
         )
-    run = find_run(named, say=say)
+    run = undrawn(find_run(named, say=say), "--from")
     return Parent(
         name=run.name,
         checkpoint=run.checkpoint,

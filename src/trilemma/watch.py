@@ -18,7 +18,7 @@ from trilemma.data.labels import labelled
 from trilemma.data.pairs import batches_of
 from trilemma.data.sources import open_source
 from trilemma.data.values import Source
-from trilemma.errors import MemoryTooSmallError, RecipeError, RunError
+from trilemma.errors import MachineError, MemoryTooSmallError, RecipeError, RunError
 from trilemma.extracting import Prepared
 from trilemma.families import built, own
 from trilemma.families.family import DrawOptions, Family
@@ -31,7 +31,7 @@ from trilemma.recipe.checking import check
 from trilemma.recipe.naming import run_name
 from trilemma.recipe.recipe import DiffusionRecipe, Recipe, UpscaleRecipe
 from trilemma.runfolder import RunFolder, write_progress
-from trilemma.runs import find_run, parted
+from trilemma.runs import find_run, parted, undrawn
 from trilemma.sampling import Drawer, drawn_together
 from trilemma.sitting import Watch
 from trilemma.warmstart import warm
@@ -121,7 +121,7 @@ def train(
             images_in_epoch=len(source),
             watch=watch,
         )
-    except (RecipeError, MemoryTooSmallError):
+    except (RecipeError, MemoryTooSmallError, MachineError):
         if fresh and processes.rank() == 0 and not checkpoints(folder):
             shutil.rmtree(folder.path)  # refused before its first step: nothing to go on with
         raise
@@ -145,7 +145,7 @@ def continued(
     no such run or checkpoint, it is not finished, it is a bundle, or RUN@best: it has no optimizer.
     """
     no_file(out)
-    parent, which = find_run(run), parted(run)[1]
+    parent, which = undrawn(find_run(run), "--continue"), parted(run)[1]
     if parent.bundle:
         raise RunError(
             f"{run} is a bundle: it has no optimizer to go on with; its recipe can be trained "

@@ -34,6 +34,7 @@ from trilemma.nets.perceptron import PerceptronCritic, PerceptronGenerator
 from trilemma.nets.progressive import ProgressiveCritic, ProgressiveGenerator
 from trilemma.nets.r3 import R3Critic, R3Generator
 from trilemma.nets.resnet import ResidualCritic, ResidualGenerator
+from trilemma.nets.stylebased import StyleBased
 from trilemma.nets.stylegan2 import StyleGAN2Generator
 from trilemma.nets.stylegan2_critic import StyleGAN2Critic
 from trilemma.nets.stylegan3 import StyleGAN3Generator
@@ -97,7 +98,7 @@ def build(recipe: Recipe, own: Rows = NONE) -> Family:
         group=group(critic),
         splits=not (leaves_marks(generator) or duel.apart),
         latents=partial(randn_each, (family.generator.latent,)),
-        render=lambda nets, z, rngs, asked, options: render(nets, z, rngs, asked),
+        render=render,
         evaluations=lambda options: 1,
         how=lambda options: in_words(family, options),
         space=space_of,
@@ -232,7 +233,11 @@ def psi_of(family: AdversarialRecipe, options: DrawOptions) -> float:
 
 
 def render(
-    nets: nn.ModuleDict, z: Tensor, rngs: Sequence[Generator], asked: Tensor | None
+    nets: nn.ModuleDict,
+    z: Tensor,
+    rngs: Sequence[Generator],
+    asked: Tensor | None,
+    options: DrawOptions,
 ) -> Tensor:
     """Make the image of each z [N, latent].
 
@@ -241,5 +246,8 @@ def render(
     net = nets["generator"]
     z = z.to(next(net.parameters()).device)
     told = conditions.told(net, rngs, asked)
+    if options.truncation is not None and isinstance(net, StyleBased):
+        moved: Tensor = net.synthesis(net.styles(z, told, psi=options.truncation))
+        return moved.float()
     images: Tensor = net(z) if told is None else net(z, told)
     return images.float()

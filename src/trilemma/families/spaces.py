@@ -3,26 +3,17 @@
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from trilemma.errors import RunError
+from trilemma.nets.stylebased import StyleBased
 
 HEARD = 4  # first layers of a network that are listened to
 CONSTANT = "constant"  # the buffer of a style-based layer that holds its noise
-
-
-@runtime_checkable
-class Styled(Protocol):
-    """A generator that maps z to styles, a row for each layer, and makes images of these."""
-
-    truncation: float
-    mapping: Any
-    synthesis: Any
-    styles: Any
 
 
 @dataclass(frozen=True)
@@ -71,7 +62,7 @@ class Space:
 def space_of(nets: nn.ModuleDict) -> Space:
     """Find where the pictures of a generator are points."""
     net = nets["generator"]
-    if isinstance(net, Styled):
+    if isinstance(net, StyleBased):
         return Space(net, "w", net.synthesis.rows)
     return Space(net, "z", 1)
 

@@ -65,7 +65,7 @@ def check(recipe: Recipe) -> None:
     _start(recipe)
     _train(recipe.train)
     _watch(recipe.watch, family)
-    _speed(recipe.speed)
+    _speed(recipe.speed, family)
     if recipe.speed.shard:
         _shard(family)
 
@@ -167,11 +167,16 @@ def _watched_sampler(watch: WatchRecipe, family: DiffusionRecipe) -> None:
         )
 
 
-def _speed(speed: SpeedRecipe) -> None:
+def _speed(speed: SpeedRecipe, family: AnyFamily) -> None:
     not_negative("speed.threads", speed.threads)
     if not DEVICE.fullmatch(speed.device):
         raise RecipeError(
             f"speed.device is '{speed.device}'; allowed: auto, cpu, cuda, cuda:0, cuda:1, ..., mps"
+        )
+    if speed.compile == "on" and not isinstance(family, DiffusionRecipe):
+        raise RecipeError(
+            f"speed.compile = 'on' is for family.kind = 'diffusion', not '{family.kind}'; set "
+            "speed.compile = 'auto'"
         )
     if speed.compile == "on" and speed.precision == "reference":
         raise RecipeError(
