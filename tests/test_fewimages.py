@@ -77,10 +77,33 @@ def test_a_folder_is_told_and_a_set_with_a_preset_is_not(
     ],
 )
 def test_too_few_that_are_held_out_say_what_would_do(count: int, images: int, words: str) -> None:
-    said = held_out(count, images, own_split=False)
+    names = [str(number) for number in range(images)]
+    said = held_out(count, names, names, own_split=False)
     assert words in said and bool(words) == bool(said)
     if words:
-        assert held_out(count, images, own_split=True).endswith("; add test images")
+        assert held_out(count, names, names, own_split=True).endswith("; add test images")
+
+
+def test_what_would_do_does_beside_files_that_cannot_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Broken files are split before they are found out; data and train say the same share."""
+    folder, pictures = tmp_path / "photos", read_digits(Path(), "train")[0]
+    folder.mkdir()
+    for number in range(12):
+        write_png(folder / f"{number}.png", pictures[number])
+    for number in range(6):
+        (folder / f"broken-{number}.png").write_bytes(b"no picture")
+    (said,) = (line for line in health(str(folder), size=(16, 16)).advice if "held out" in line)
+    words = ["train", "tiny-gan", "--data.source", "folder", "--data.root", str(folder)]
+    words += ["--data.size", "16x16", "--data.channels", "1"]
+    words += ["--train.images", "16", "--batch-size", "4", "--watch.extractor", "pixels"]
+    assert main([*words, "--out", str(tmp_path / "one")]) == 0
+    assert said in capsys.readouterr().err
+    share = said.split()[-1]
+    assert float(share) == 0.23  # 3 of 18 were 0.17, and only two of those can be used
+    assert main([*words, "--data.held-out", share, "--out", str(tmp_path / "two")]) == 0
+    assert "cannot be scored" not in capsys.readouterr().err
 
 
 def test_a_training_says_so_before_the_wait_and_compare_what_would_do(

@@ -64,7 +64,10 @@ def held_out(recipe: Recipe, source: Source, say: Callable[[str], None]) -> Pixe
         return None
     if kept.fingerprint == source.fingerprint:
         return None
-    if few := few_held_out(len(kept), len(kept) + len(source), own_split=False):
+    usable = [*source.names, *kept.names]
+    broken = set(source.skipped) ^ set(kept.skipped)  # those of the listing are in both
+    listed = [*usable, *(file.name for file in broken)]
+    if few := few_held_out(len(kept), listed, usable, own_split=False):
         say(f"{source.name}: {few}")
     return some(kept.pixels, HELD_OUT, recipe.seed)
 

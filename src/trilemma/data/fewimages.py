@@ -1,8 +1,9 @@
 """What to do with a small set of images, in lines for people."""
 
 import math
+from collections.abc import Collection, Sequence
 
-from trilemma.data.splits import ENOUGH_HELD_OUT, FEWEST_SCORED, FEWEST_SHOWN
+from trilemma.data.splits import ENOUGH_HELD_OUT, FEWEST_SCORED, FEWEST_SHOWN, needed
 from trilemma.data.values import Source
 from trilemma.errors import DataError
 
@@ -38,10 +39,11 @@ def of_few(images: int, *, folder: bool) -> tuple[str, ...]:
     return tuple(said)
 
 
-def held_out(count: int, images: int, *, own_split: bool) -> str:
-    """Say that too few of so many images are held out, and what would do; empty: they are enough.
+def held_out(count: int, listed: Sequence[str], usable: Collection[str], *, own_split: bool) -> str:
+    """Say that too few images are held out, and what would do; an empty text: they are enough.
 
-    own_split: the set says itself which they are.
+    count: of those that can be used. listed: names of all that were split; usable: those of them
+    that turned out to be images. own_split: the set says itself which they are.
     """
     limits = (FEWEST_SCORED, FEWEST_SHOWN, ENOUGH_HELD_OUT)
     short = next((i for i, limit in enumerate(limits) if count < limit), None)
@@ -55,7 +57,8 @@ def held_out(count: int, images: int, *, own_split: bool) -> str:
     line = f"{count:,} of them are held out: {why}"
     if own_split:
         return f"{line}; add test images"
-    shares = [math.ceil(100 * limit / images) / 100 for limit in reversed(limits) if limit > count]
+    rows = [needed(listed, usable, limit) for limit in reversed(limits) if limit > count]
+    shares = [math.ceil(100 * row / len(listed)) / 100 for row in rows if row]
     share = next((share for share in shares if share <= HALF), None)
     return f"{line}; " + (
         "add images" if share is None else f"hold out more with --data.held-out {share:g}"

@@ -131,7 +131,7 @@ def health(
         notes=found.notes + _notes(looks),
         advice=(
             *_advice(len(looks), grey, folder=_name(source) not in NAMED),
-            *(_held_out(found) if whole else ()),
+            *(_held_out(found, images) if whole else ()),
         ),
         command=_command(source, root, side, channels),
     )
@@ -247,11 +247,15 @@ def _side(sizes: Counter[tuple[int, int]]) -> int:
     return max((side for side in SIDES if side <= short[len(short) // 2]), default=SIDES[0])
 
 
-def _held_out(found: Found) -> tuple[str, ...]:
-    """Say so where a training on all of it would keep too few images for its scores."""
-    count = len(pick(found, "test", classes=(), held_out=SHARE))
+def _held_out(found: Found, images: Sequence[int]) -> tuple[str, ...]:
+    """Say so where a training on all of it would keep too few images for its scores.
+
+    images: the rows that can be used.
+    """
+    count = len(set(images) & set(pick(found, "test", classes=(), held_out=SHARE).tolist()))
     own = bool({"test", "val"} & set(found.splits))
-    return tuple(filter(None, (held_out(count, len(found.names), own_split=own),)))
+    usable = [found.names[row] for row in images]
+    return tuple(filter(None, (held_out(count, found.names, usable, own_split=own),)))
 
 
 def _advice(images: int, grey: int, *, folder: bool) -> tuple[str, ...]:

@@ -161,6 +161,8 @@ def list_named(name: str, split: str, *, root: str = "", say: Say = quiet) -> Fo
     cannot be had; DataError where its files are damaged.
     """
     wanted = ("train", "test") if split == "all" else (split,)
+    if root and not Path(root).exists():
+        say(f"{root} does not exist; looking for {name} elsewhere")
     for folder in places(name, root):
         try:
             found = _list(name, folder, wanted)

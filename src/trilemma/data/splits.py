@@ -1,7 +1,7 @@
 """Which images of a set belong to a split; a share held out where the set has no split."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -90,6 +90,20 @@ def _hold_out(found: Found, rows: np.ndarray, share: float) -> np.ndarray:
     count = min(max(1, round(len(rows) * share)), len(rows) - 1) if share > 0 else 0
     splits[sorted(rows, key=lambda row: _hash(found.names[row]))[:count]] = "test"
     return splits
+
+
+def needed(listed: Sequence[str], usable: Collection[str], count: int) -> int:
+    """Say how many of the listed images must be held out to have `count` usable ones; 0: no number.
+
+    Files that cannot be used are found out after they were split.
+    """
+    wanted = set(usable)
+    held = 0
+    for number, name in enumerate(sorted(listed, key=_hash), start=1):
+        held += name in wanted
+        if held == count:
+            return number
+    return 0
 
 
 def _hash(name: str) -> bytes:
