@@ -177,6 +177,7 @@ def test_a_run_is_found_by_name_beginning_path_and_checkpoint(here: Path) -> Non
     ("images", "against", "n", "metric", "words"),
     [
         ("nothing", "digits:test", 0, "fd", "'nothing' is no run, bundle, path or data set"),
+        ("digits-gann", "digits:test", 0, "fd", "data set; closest: (bundle:)?digits-gan"),
         ("", "digits:test", 0, "fd", "'' is no run"),
         ("digits:test", "", 0, "fd", "--against B"),
         ("digits:test", "digits:train", -1, "fd", "--n -1"),

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import tiny
-from trilemma import compiling, devices, measuring, watch
+from trilemma import compiling, devices, measuring, training, watch
 from trilemma.data.batches import Batches
 from trilemma.data.labels import labelled
 from trilemma.data.sources import open_source
@@ -430,8 +430,19 @@ def test_compiled_gradients_are_those_of_the_network(data: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(bool(compiling.hindrance(CPU, 1)), reason="no C++ compiler is installed")
-def test_a_compiled_run_is_resumed_to_the_bit(data: Path, tmp_path: Path) -> None:
-    recipe = replace(tiny.recipe(data, tiny.DIFFUSION), speed=ON)
+def test_a_compiled_run_is_resumed_to_the_bit(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Channels last, and with dropout, whose numbers the compiled network draws by itself."""
+
+    def as_told(task: Task) -> tuple[Compute, float]:
+        task.compute = Compute(choice=Choice(channels_last=True))
+        shape(task)
+        return task.compute, 1.0
+
+    monkeypatch.setattr(training, "measured", as_told)
+    net: Any = replace(tiny.DIFFUSION.generator, dropout=0.3)
+    recipe = replace(tiny.recipe(data, replace(tiny.DIFFUSION, generator=net)), speed=ON)
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     watch.train(recipe, out=whole)
     with pytest.raises(StoppedError):
@@ -442,3 +453,5 @@ def test_a_compiled_run_is_resumed_to_the_bit(data: Path, tmp_path: Path) -> Non
         one, other = load_file(whole / file), load_file(halves / file)
         assert one.keys() == other.keys() and one
         assert all(torch.equal(one[key], other[key]) for key in one)
+    (start,) = tiny.events(whole, "start")
+    assert start["choices"]["compute"]["channels_last"] and start["choices"]["compute"]["compiled"]

@@ -199,3 +199,10 @@ def test_time_that_is_left(
         progress(1000, 4000)
     lines = capsys.readouterr().err.splitlines()
     assert lines == ["pixels: 0 of 4,000, ... left", "pixels: 1,000 of 4,000, 2 min 30 s left"]
+
+
+def test_several_processes_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = live.device_line("cpu")
+    assert "processes" not in alone
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert live.device_line("cpu") == f"{alone}; 2 processes, which share each batch"

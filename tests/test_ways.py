@@ -46,6 +46,11 @@ def test_a_way_to_draw_stands_behind_the_name(
     assert found.label.startswith("denoiser@")
 
 
+def test_a_misspelt_way_is_answered_with_the_one_that_was_meant(run: Path) -> None:
+    with pytest.raises(RunError, match=r"'truncatoin' is no way to draw; .*; did you mean trunc"):
+        find_run(f"{run}@truncatoin=0.5")
+
+
 @pytest.mark.parametrize("asked", ["step=5", "steps=many", "steps=-1", "guidance=inf", "3,last"])
 def test_a_way_that_cannot_be_is_refused_in_one_line(run: Path, asked: str) -> None:
     with pytest.raises(RunError, match="allowed: "):

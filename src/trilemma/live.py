@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from trilemma import devices, machine
+from trilemma import devices, machine, processes
 from trilemma.diagnosis import SIGNS
 from trilemma.terminals import harmless
 
@@ -290,4 +290,6 @@ def device_line(device: str) -> str:
     """Say which device was chosen, and on what."""
     picked = devices.pick(device)
     name = machine.cpu_name() if picked.type == "cpu" else str(picked)
-    return f"device: {picked.type} ({name}, {machine.cores()} cores)"
+    several = processes.announced()
+    shared = f"; {several} processes, which share each batch" if several > 1 else ""
+    return f"device: {picked.type} ({name}, {machine.cores()} cores){shared}"

@@ -30,7 +30,7 @@ def start(device: torch.device | str = "cpu") -> None:
     device: as `devices.pick` gave it; CUDA joins through nccl, anything else through gloo.
     MachineError if they do not meet.
     """
-    if _wanted() < 2 or dist.is_initialized():
+    if announced() < 2 or dist.is_initialized():
         return
     backend = "nccl" if torch.device(device).type == "cuda" else "gloo"
     if backend == "nccl":
@@ -44,7 +44,7 @@ def start(device: torch.device | str = "cpu") -> None:
         dist.init_process_group(backend)
     except (RuntimeError, ValueError) as error:
         raise MachineError(
-            f"{_wanted()} processes were announced (WORLD_SIZE) but do not meet: "
+            f"{announced()} processes were announced (WORLD_SIZE) but do not meet: "
             f"{error}; start them with torchrun, or unset WORLD_SIZE"
         ) from error
     atexit.register(end)
@@ -67,7 +67,7 @@ def local_rank() -> int:
 
     Known before `start`, which needs the device.
     """
-    return int(os.environ.get("LOCAL_RANK", "0")) if _wanted() > 1 else 0
+    return int(os.environ.get("LOCAL_RANK", "0")) if announced() > 1 else 0
 
 
 def count() -> int:
@@ -213,5 +213,6 @@ class _Total(torch.autograd.Function):
         return total(gradients[0])
 
 
-def _wanted() -> int:
+def announced() -> int:
+    """Say how many processes a launcher such as torchrun announced; 1: this one alone."""
     return int(os.environ.get("WORLD_SIZE", "1"))

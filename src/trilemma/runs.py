@@ -67,8 +67,7 @@ def find_run(text: str, *, say: Say = quiet) -> Found:
     name, which = parted(text)
     places = candidates(name)
     if not places:
-        known = sorted({place.name for place in run_places()} | {*map(spelled, shipped())})
-        close = get_close_matches(name, known, 3, 0.4) or known[:5]
+        close = near(name) or known()[:5]
         hint = f"closest: {', '.join(close)}" if close else "there are none yet"
         raise RunError(f"no run or bundle {name!r}; {hint} (trilemma runs lists them)")
     if len(places) > 1:
@@ -149,6 +148,16 @@ def log_of(text: str, *, say: Say = quiet) -> tuple[Found, list[dict[str, Any]]]
     if not log:
         raise RunError(f"{text}: no log.jsonl in {run.place}; diagnose a run that was trained here")
     return run, log
+
+
+def known() -> list[str]:
+    """Name the runs and bundles that there are."""
+    return sorted({place.name for place in run_places()} | {*map(spelled, shipped())})
+
+
+def near(name: str) -> list[str]:
+    """Name the runs and bundles whose names look like this one, best first."""
+    return get_close_matches(name, known(), 3, 0.4)
 
 
 def undrawn(run: Found, what: str) -> Found:

@@ -74,9 +74,11 @@ def side_of(text: str, how: How, *, beside: Side | None = None) -> Side:
         return runs.find_run(text, say=how.say)
     if by_beginning:
         no_split(text)
+        close = "" if "/" in name else ", ".join(runs.near(name))
         raise RunError(
-            f"{text!r} is no run, bundle, path or data set; sets are {', '.join(NAMED)} "
-            "(trilemma runs lists the runs)"
+            f"{text!r} is no run, bundle, path or data set; "
+            f"{f'closest: {close}; ' if close else ''}"
+            f"sets are {', '.join(NAMED)} (trilemma runs lists the runs)"
         )
     data = beside.recipe.data if isinstance(beside, runs.Found) else DataRecipe()
     root = how.root or (data.root if data.source == base else "")

@@ -4,6 +4,9 @@ import math
 
 from trilemma.errors import RunError
 from trilemma.families.family import DrawOptions
+from trilemma.recipe.closest import closest
+
+WORDS = ("steps", "sampler", "guidance", "truncation")
 
 
 def checkpoint_and_way(text: str, which: str) -> tuple[str, str]:
@@ -33,7 +36,10 @@ def options_of(text: str, way: str) -> DrawOptions:
     except ValueError:
         raise RunError(f"{text}: '{way}' has no number; allowed: {allowed}") from None
     if words:
-        raise RunError(f"{text}: '{next(iter(words))}' is no way to draw; allowed: {allowed}")
+        wrong = next(iter(words))
+        near = closest(wrong, WORDS, count=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise RunError(f"{text}: '{wrong}' is no way to draw; allowed: {allowed}{meant}")
     if made.steps < 0 or not 0 <= made.guidance < math.inf:
         raise RunError(f"{text}: '{way}' cannot be; allowed: {allowed}")
     return made
